@@ -46,34 +46,42 @@ type scan struct {
 // characters within or after its name, and once or many times. A field that
 // quotes a presented key in its value goes too, whatever its name.
 func (n Headers) read(header []byte) scan {
-	var s scan
-	for _, f := range fields(header) {
-		switch name := fold(f.Name); {
-		case name == n.Creds:
-			s.keys = append(s.keys, compact(f.Value()))
-		case name == n.Hop:
-			s.hops = append(s.hops, f.Value())
-		case name == n.Processed, name == n.Verdict, strings.HasPrefix(name, organization):
-		default:
-			s.note(name, f)
-			s.kept = append(s.kept, f.Raw)
-		}
+	s := scan{kept: make([][]byte, 0, 64)}
+	for start := 0; start < len(header); {
+		end := fieldEnd(header, start)
+		s.field(n, header[start:end])
+		start = end
 	}
 	s.dropQuotes()
 	return s
 }
 
-func (s *scan) note(name string, f mail.Field) {
-	switch name {
-	case "received":
+// field sorts one field, raw, into what is ours and what stays.
+func (s *scan) field(n Headers, raw []byte) {
+	before, _, _ := bytes.Cut(raw, []byte(":"))
+	name := fold(before)
+	is := func(other string) bool { return len(name) == len(other) && strings.EqualFold(string(name), other) }
+	value := func() string { return mail.Field{Raw: raw}.Value() }
+	switch {
+	case is(n.Creds):
+		s.keys = append(s.keys, compact(value()))
+		return
+	case is(n.Hop):
+		s.hops = append(s.hops, value())
+		return
+	case is(n.Processed), is(n.Verdict),
+		len(name) > len(organization) && strings.EqualFold(string(name[:len(organization)]), organization):
+		return
+	case is("received"):
 		s.received++
-	case "subject":
-		s.subject = f.Value()
-	case "from":
-		s.from = f.Value()
-	case "message-id":
-		s.id = strings.Trim(f.Value(), "<> ")
+	case is("subject"):
+		s.subject = value()
+	case is("from"):
+		s.from = value()
+	case is("message-id"):
+		s.id = strings.Trim(value(), "<> ")
 	}
+	s.kept = append(s.kept, raw)
 }
 
 // dropQuotes removes fields that repeat a presented key under another name. Short
@@ -86,7 +94,7 @@ func (s *scan) dropQuotes() {
 		}
 		kept := s.kept[:0]
 		for _, raw := range s.kept {
-			if !bytes.Contains(raw, []byte(key)) && !strings.Contains(compact(string(raw)), key) {
+			if len(raw) < len(key) || !bytes.Contains(raw, []byte(key)) && !strings.Contains(compact(string(raw)), key) {
 				kept = append(kept, raw)
 			}
 		}
@@ -94,20 +102,15 @@ func (s *scan) dropQuotes() {
 	}
 }
 
-// fold is a field's name as a forgiving reader could take it: ASCII lower case,
-// without white space, control characters and line ends.
-func fold(name string) string {
-	plain := true
-	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c >= 0x7f || ('A' <= c && c <= 'Z') {
-			plain = false
-			break
+// fold is a field's name as a forgiving reader could take it: without white
+// space, control characters and line ends.
+func fold(name []byte) []byte {
+	for _, c := range name {
+		if c <= ' ' || c == 0x7f {
+			return []byte(compact(string(name)))
 		}
 	}
-	if plain {
-		return name
-	}
-	return strings.ToLower(compact(name))
+	return name
 }
 
 // compact removes white space, control characters and line ends.
@@ -120,43 +123,27 @@ func compact(s string) string {
 	}, s)
 }
 
-// fields cuts a header into its fields. Other than mail.SplitHeader it does not end
-// at an empty line made of bare CR or LF: Exchange writes its fields by the strict
-// reading, in which only CRLF CRLF ends the header, and the key may stand below.
-func fields(header []byte) []mail.Field {
-	var list []mail.Field
-	start := 0
-	for pos := 0; pos < len(header); {
-		next := lineEnd(header, pos)
-		if pos > start && header[pos] != ' ' && header[pos] != '\t' {
-			list = append(list, field(header[start:pos]))
-			start = pos
+// fieldEnd is where the field that starts at pos ends. Other than
+// mail.SplitHeader it goes on past an empty line made of bare CR or LF: Exchange
+// writes its fields by the strict reading, in which only CRLF CRLF ends the
+// header, and the key may stand below.
+func fieldEnd(header []byte, pos int) int {
+	for {
+		pos = lineEnd(header, pos)
+		if pos == len(header) || (header[pos] != ' ' && header[pos] != '\t') {
+			return pos
 		}
-		pos = next
 	}
-	if start < len(header) {
-		list = append(list, field(header[start:]))
-	}
-	return list
 }
 
 // lineEnd is where the line after the one at pos begins.
 func lineEnd(b []byte, pos int) int {
-	i := bytes.IndexByte(b[pos:], '\n')
 	end := len(b)
-	if i >= 0 {
+	if i := bytes.IndexByte(b[pos:], '\n'); i >= 0 {
 		end = pos + i + 1
 	}
 	if cr := bytes.IndexByte(b[pos:end], '\r'); cr >= 0 && pos+cr+2 < end {
-		return pos + cr + 1 // bare CR within the line
+		return pos + cr + 1 // a bare CR within the line
 	}
 	return end
-}
-
-func field(raw []byte) mail.Field {
-	name, _, ok := bytes.Cut(raw, []byte(":"))
-	if !ok {
-		return mail.Field{Raw: raw}
-	}
-	return mail.Field{Name: string(name), Raw: raw}
 }
