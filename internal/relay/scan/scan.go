@@ -1,0 +1,147 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"postern/internal/mail"
+)
+
+// About is what scanners are told of a message besides its content. It is a
+// value: it crosses into the sandbox with the message.
+type About struct {
+	Envelope  mail.Envelope `json:"envelope"`
+	Auth      mail.Auth     `json:"auth"`
+	Domains   []string      `json:"domains"`   // the tenant's own, as mail.FoldDomain gives them
+	Protected []string      `json:"protected"` // domains of others that look-alikes are compared with
+	People    []string      `json:"people"`    // display names to protect from impersonation
+	Mailboxes []string      `json:"mailboxes"` // display names of the tenant's mailboxes, where known
+	Hashes    []string      `json:"hashes"`    // SHA-256 of parts that are known to be bad, lower case hex
+}
+
+// A Scanner is one check, in a package of its own below this one.
+//
+// Scan is called from many goroutines, must return soon after ctx is done and
+// must not change msg or keep it. Its error means "could not look"; a bad
+// message is a Finding, never an error.
+type Scanner interface {
+	Name() string
+	Scan(ctx context.Context, msg *mail.Message, about About) ([]mail.Finding, error)
+}
+
+// An Engine is a check made by a program outside ours.
+//
+// Check reads the message's octets from open as often as it needs to. origin is
+// the true sender's client, its IP invalid if unknown. Errors mean "could not
+// look".
+type Engine interface {
+	Name() string
+	Check(ctx context.Context, env *mail.Envelope, origin mail.Origin, size int64, open func() (io.ReadCloser, error)) ([]mail.Finding, error)
+}
+
+const (
+	// DefaultBudget is how long all scanners of one message may take together.
+	DefaultBudget = 60 * time.Second
+
+	// blind is what a check that could not look counts: enough to hold the
+	// message by default (product.md M14).
+	blind = 50
+
+	// grace is how long a scanner may take to notice that the budget is spent.
+	grace = 500 * time.Millisecond
+)
+
+// ErrBudget is the cause of a scan that did not finish in time.
+var ErrBudget = errors.New("the time for looking was used up")
+
+// Runner runs scanners side by side.
+type Runner struct {
+	Scanners []Scanner
+	Budget   time.Duration // for all together; 0 means DefaultBudget
+	Log      *slog.Logger  // nil: silent
+}
+
+// Run returns the findings of every scanner in the order of Scanners, so that
+// the same message always gives the same list. A scanner that returned an error,
+// panicked or is not back when the budget is spent leaves a finding that it
+// could not look; its goroutine is then left behind and must end by its ctx.
+func (r *Runner) Run(ctx context.Context, msg *mail.Message, about About) []mail.Finding {
+	budget := r.Budget
+	if budget <= 0 {
+		budget = DefaultBudget
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrBudget)
+	defer cancel()
+
+	results := make([]chan result, len(r.Scanners))
+	for i, s := range r.Scanners {
+		results[i] = make(chan result, 1)
+		go func() { results[i] <- one(ctx, s, msg, about) }()
+	}
+	timer := time.NewTimer(budget + grace)
+	defer timer.Stop()
+
+	var found []mail.Finding
+	for i, s := range r.Scanners {
+		res := await(results[i], timer)
+		found = append(found, res.found...)
+		if res.err != nil {
+			if r.Log != nil {
+				r.Log.Warn("scanner could not look", "scanner", s.Name(), "err", res.err)
+			}
+			found = append(found, Blind(s.Name(), res.err))
+		}
+	}
+	return found
+}
+
+// await is the scanner's result, or ErrBudget once timer has fired. A result
+// that is there counts even then.
+func await(r chan result, timer *time.Timer) result {
+	select {
+	case res := <-r:
+		return res
+	default:
+	}
+	select {
+	case res := <-r:
+		return res
+	case <-timer.C:
+		timer.Reset(0) // the others had the same time
+		return result{err: ErrBudget}
+	}
+}
+
+type result struct {
+	found []mail.Finding
+	err   error
+}
+
+func one(ctx context.Context, s Scanner, msg *mail.Message, about About) (res result) {
+	defer func() {
+		if p := recover(); p != nil {
+			res.err = fmt.Errorf("panic: %v at %s", p, topFrame(debug.Stack()))
+		}
+	}()
+	found, err := s.Scan(ctx, msg, about)
+	return result{found, err}
+}
+
+// Blind is the finding that a check could not look at a message.
+func Blind(name string, err error) mail.Finding {
+	why := "an error"
+	if errors.Is(err, ErrBudget) || errors.Is(err, context.DeadlineExceeded) {
+		why = "its time was used up"
+	}
+	return mail.Finding{
+		Rule:   "engine." + name + ".error",
+		Class:  mail.Unjudged,
+		Score:  blind,
+		Detail: fmt.Sprintf("The check %q could not look at this message (%s), so nothing is known of what it would have found.", name, why),
+	}
+}
