@@ -1,0 +1,20 @@
+.PHONY: demo test check bench kill corpus build deb
+
+build:            ## one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/postern ./cmd/postern
+
+demo:             ## the whole round trip on loopback
+	CGO_ENABLED=0 go run ./cmd/postern demo
+
+test:             ## every test; installs what it needs
+	./e2e/setup.sh
+	./e2e/test.sh
+
+check:            ## format, vet, static analysis
+	./e2e/check.sh
+
+bench:            ## measured beside other relays, in one run
+	./bench/run.sh
+
+deb: build        ## a Debian package in dist/
+	./e2e/deb.sh
