@@ -20,6 +20,10 @@ type Envelope struct {
 	RequireTLS bool       // REQUIRETLS parameter (RFC 8689)
 	To         []Rcpt     // never empty
 	Received   time.Time  // UTC, when the content ended
+
+	// Set by admit, not by the client.
+	Via  Architecture // how the message came to us
+	Pass int          // how often it has come to us, from 1 (RFC 5321 §6.3)
 }
 
 // Rcpt is one RCPT command.
