@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"postern/internal/mail"
+)
+
+// Release makes a held recipient's copy work again: delivering, due at once. Of
+// many calls for one held copy exactly one returns nil; the others get ErrNotHeld.
+func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error {
+	now := s.o.Now()
+	err := s.unhold(ctx, id, n, nil, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = 0, attempts = 0, expires_at = NULL, updated_at = ?, events = events || ?",
+		now.UnixMilli(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: "released by " + by}}))
+	if err != nil {
+		return fmt.Errorf("release %s/%d: %w", id, n, err)
+	}
+	return nil
+}
+
+// Delete drops a held recipient's copy, with by as the reason in the ledger. The
+// octets go when nobody needs them; finished is true when those are in the spool.
+// The error is ErrNotHeld when the copy is not held.
+func (s *Store) Delete(ctx context.Context, id mail.ID, n int, by string) (finished bool, err error) {
+	now := s.o.Now()
+	err = s.unhold(ctx, id, n, &finished, "UPDATE recipients SET state = 'dropped', next_at = NULL, lease = 0, expires_at = NULL, updated_at = ?, events = events || ?",
+		now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Dropped, Text: "deleted by " + by}}))
+	if err != nil {
+		return false, fmt.Errorf("delete %s/%d: %w", id, n, err)
+	}
+	return finished, nil
+}
+
+// unhold changes one held row, guarded by its state, and ends the message if
+// finished is given: then nobody may need the octets any more.
+func (s *Store) unhold(ctx context.Context, id mail.ID, n int, finished *bool, set string, args ...any) error {
+	tenant, err := s.tenantOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	args = append(args, tenant, string(id), n)
+	return s.w.do(ctx, func(t *tx) error {
+		rows, err := t.exec(set+" WHERE tenant = ? AND message = ? AND n = ? AND state = 'held'", args...)
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrNotHeld
+		}
+		if finished != nil {
+			*finished, err = s.finish(t, tenant, id)
+		}
+		return err
+	})
+}

@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"postern/internal/mail"
+)
+
+// Options say where the store is. Folder or a PostgreSQL DSN is required.
+type Options struct {
+	DSN      string           // "sqlite" (or "") for the file postern.db in Folder, or a postgres:// address
+	Folder   string           // data folder; must exist
+	Node     string           // name of this node among those sharing a PostgreSQL; the host's name by default
+	Now      func() time.Time // time.Now by default
+	Log      *slog.Logger     // silent by default
+	AuditKey [32]byte         // of the audit chain's HMAC
+}
+
+// Errors that callers branch on.
+var (
+	ErrNotFound  = errors.New("not in the store")
+	ErrExists    = errors.New("is in the store already")
+	ErrFenced    = errors.New("no longer ours: another node or a person took this recipient over")
+	ErrNotHeld   = errors.New("is not held (any more)")
+	ErrFailed    = errors.New("storage failed: the disk did not keep what was written; see to the disk, then restart Postern")
+	ErrClosed    = errors.New("store is closed")
+	ErrDamaged   = errors.New("store is damaged")
+	ErrTooNew    = errors.New("store was written by a newer Postern")
+	ErrClockJump = errors.New("the clock jumped")
+)
+
+const (
+	leaseTime = 2 * time.Minute // a node silent for longer has lost its leases
+	beatEvery = 20 * time.Second
+	readConns = 4
+)
+
+// Store is open to one database. It is safe for concurrent use.
+type Store struct {
+	o     Options
+	d     dialect
+	read  *sql.DB // read-only on SQLite
+	w     *writer
+	epoch int64 // of this process: names its leases and numbers its octets
+	claim atomic.Int64
+	rows  atomic.Int64 // octets written by this process
+	facts facts
+	seen  *seen // nil on PostgreSQL, which has an index for it
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open opens the store, brings its tables to this binary's version, and voids
+// the leases that a former run of this node left. The error says what is wrong
+// and how to mend it.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Node == "" {
+		o.Node, _ = os.Hostname()
+		if o.Node == "" {
+			o.Node = rand.Text()
+		}
+	}
+	s := &Store{o: o}
+	s.facts.byID = make(map[mail.ID]fact)
+	write, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.w = newWriter(write, s.d)
+	if err := s.begin(ctx); err != nil {
+		s.w.close()
+		s.read.Close()
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.done.Go(func() { s.beat(background) })
+	return s, nil
+}
+
+// connect opens the database and migrates it; write is for the writer alone.
+func (s *Store) connect(ctx context.Context) (write *sql.DB, err error) {
+	switch {
+	case s.o.DSN == "" || s.o.DSN == "sqlite":
+		s.d = sqliteDialect
+		write, s.read, err = openSQLite(ctx, s.o)
+	case strings.HasPrefix(s.o.DSN, "postgres://") || strings.HasPrefix(s.o.DSN, "postgresql://"):
+		s.d = postgresDialect
+		write, s.read, err = openPostgres(ctx, s.o)
+	default:
+		err = errors.New(`database must be "sqlite" or begin with "postgres://"`)
+	}
+	return write, err
+}
+
+// begin makes this process known to the others and reads what it keeps in memory.
+func (s *Store) begin(ctx context.Context) error {
+	err := s.w.do(ctx, func(t *tx) error {
+		drop := "DELETE FROM nodes WHERE node = ?"
+		args := []any{s.o.Node}
+		if s.d.single { // no other process has this file open
+			drop, args = "DELETE FROM nodes", nil
+		}
+		if _, err := t.exec(drop, args...); err != nil {
+			return err
+		}
+		return t.row("INSERT INTO nodes (node, beat_at) VALUES (?, ?) RETURNING epoch", s.o.Node, s.o.Now().UnixMilli()).Scan(&s.epoch)
+	})
+	if err != nil {
+		return fmt.Errorf("register node %s: %w", s.o.Node, err)
+	}
+	if s.d.single {
+		s.seen = newSeen()
+		if err := s.loadSeen(ctx); err != nil {
+			return fmt.Errorf("read recent messages: %w", err)
+		}
+	}
+	return nil
+}
+
+// beat keeps this node's leases alive while others could take them.
+func (s *Store) beat(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if s.d.single {
+			continue
+		}
+		if err := s.Renew(ctx); err != nil && ctx.Err() == nil {
+			s.o.Log.Warn("heartbeat of this node", "node", s.o.Node, "err", err)
+		}
+	}
+}
+
+// Renew tells the other nodes that this one lives. The store calls it by itself.
+func (s *Store) Renew(ctx context.Context) error {
+	return s.w.do(ctx, func(t *tx) error {
+		n, err := t.exec("UPDATE nodes SET beat_at = ? WHERE epoch = ?", s.o.Now().UnixMilli(), s.epoch)
+		if err == nil && n == 0 {
+			return fmt.Errorf("node %s: %w", s.o.Node, ErrFenced)
+		}
+		return err
+	})
+}
+
+// Close waits for what is being written, then closes the store. It may be called
+// twice.
+func (s *Store) Close() error {
+	s.stop()
+	s.done.Wait()
+	err := s.w.close()
+	return errors.Join(err, s.read.Close())
+}
+
+// Failed returns ErrFailed with its cause once the disk refused to keep what was
+// written, else nil. It stays failed until Postern is restarted: after a failed
+// sync nobody knows what is on the disk.
+func (s *Store) Failed() error { return s.w.failure() }
+
+// query reads. Rows must be closed by the caller.
+func (s *Store) query(ctx context.Context, q string, args ...any) (*sql.Rows, error) {
+	return s.read.QueryContext(ctx, s.d.bind(q), args...)
+}
+
+func (s *Store) row(ctx context.Context, q string, args ...any) *sql.Row {
+	return s.read.QueryRowContext(ctx, s.d.bind(q), args...)
+}
+
+// collect reads all rows with scan.
+func collect[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// unix is t as it is stored; NULL for the zero time.
+func unix(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// stamp scans a stored time; NULL is the zero time.
+type stamp struct{ to *time.Time }
+
+func (s stamp) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*s.to = time.Time{}
+	case int64:
+		*s.to = time.UnixMilli(v).UTC()
+	default:
+		return fmt.Errorf("a stored time is a %T", v)
+	}
+	return nil
+}
+
+// text makes s fit a text column of either database. It is for what is shown,
+// never for addresses, which must stay as they are.
+func text(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+}

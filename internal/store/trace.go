@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/internal/mail"
+)
+
+// TraceFilter selects recipients' rows. Zero fields select all.
+type TraceFilter struct {
+	Tenant    string
+	ID        mail.ID
+	From      string // part of the reverse-path or of the From field, in any case
+	To        string // part of the recipient's address, in any case
+	Subject   string // part of it, in any case
+	MessageID string // exact, with or without <>
+	State     mail.State
+	Verdict   mail.Verdict
+	Since     time.Time // received at or after
+	Until     time.Time // received before
+	Limit     int       // 100 by default
+	Before    string    // TraceRow.Cursor of the last row of the page before
+}
+
+// A TraceRow is what became of one message for one recipient.
+type TraceRow struct {
+	Recipient
+	ID         mail.ID
+	Tenant     string
+	Received   time.Time
+	Size       int64
+	Sender     string // reverse-path
+	From       string // of the From field; Sender if there is none
+	To         string
+	Subject    string
+	MessageID  string
+	Note       string
+	OriginIP   string // where it entered the world we trust; the peer before it is judged
+	OriginHELO string
+}
+
+// Cursor names the row for TraceFilter.Before.
+func (r TraceRow) Cursor() string {
+	at := r.Received
+	if r.State == mail.Held {
+		at = r.HeldAt
+	}
+	return strings.Join([]string{strconv.FormatInt(at.UnixMilli(), 10), strconv.FormatInt(r.Received.UnixMilli(), 10), string(r.ID), strconv.Itoa(r.N)}, ".")
+}
+
+const defaultLimit = 100 // rows
+
+// Trace returns recipients' rows, the last received first.
+func (s *Store) Trace(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
+	rows, err := s.trace(ctx, f, "m.received_at", 1, "FROM messages m JOIN recipients r ON r.tenant = m.tenant AND r.message = m.id")
+	if err != nil {
+		return nil, fmt.Errorf("trace: %w", err)
+	}
+	return rows, nil
+}
+
+// Quarantine returns the held recipients' rows, the last held first.
+func (s *Store) Quarantine(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
+	f.State = mail.Held
+	rows, err := s.trace(ctx, f, "r.held_at", 0, "FROM recipients r JOIN messages m ON m.tenant = r.tenant AND m.id = r.message")
+	if err != nil {
+		return nil, fmt.Errorf("quarantine: %w", err)
+	}
+	return rows, nil
+}
+
+// trace orders by column by, whose value is field number of a cursor.
+func (s *Store) trace(ctx context.Context, f TraceFilter, by string, field int, from string) ([]TraceRow, error) {
+	if f.Limit <= 0 {
+		f.Limit = defaultLimit
+	}
+	tenants := []string{f.Tenant}
+	if f.Tenant == "" {
+		rows, err := s.query(ctx, mailTenants)
+		if tenants, err = collect(rows, err, func(r *sql.Rows) (t string, err error) { return t, r.Scan(&t) }); err != nil {
+			return nil, err
+		}
+	}
+	where, args, err := f.where(by, field)
+	if err != nil {
+		return nil, err
+	}
+	q := "SELECT " + recipientColumns + ", m.id, m.tenant, m.received_at, m.size, m.sender, m.from_addr, m.subject, m.message_id, m.note, m.envelope," +
+		" j.origin_ip, j.origin_helo " + from + " LEFT JOIN judgements j ON j.tenant = m.tenant AND j.message = m.id" +
+		" WHERE m.tenant = ? AND r.tenant = ?" + where + " ORDER BY " + by + " DESC, m.id DESC, r.n DESC LIMIT ?"
+	var all []TraceRow
+	for _, tenant := range tenants { // each by its own index, then merged
+		rows, err := s.query(ctx, q, append(append([]any{tenant, tenant}, args...), f.Limit)...)
+		page, err := collect(rows, err, scanTrace)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+	}
+	if len(tenants) > 1 {
+		slices.SortFunc(all, func(a, b TraceRow) int { return -compareTrace(a, b, field) })
+		all = all[:min(len(all), f.Limit)]
+	}
+	return all, nil
+}
+
+func compareTrace(a, b TraceRow, field int) int {
+	at, bt := a.Received, b.Received
+	if field == 0 {
+		at, bt = a.HeldAt, b.HeldAt
+	}
+	if c := at.Compare(bt); c != 0 {
+		return c
+	}
+	if c := strings.Compare(string(a.ID), string(b.ID)); c != 0 {
+		return c
+	}
+	return a.N - b.N
+}
+
+func (f TraceFilter) where(by string, field int) (string, []any, error) {
+	var b strings.Builder
+	var args []any
+	and := func(cond string, a ...any) {
+		b.WriteString(" AND ")
+		b.WriteString(cond)
+		args = append(args, a...)
+	}
+	if f.ID != "" {
+		and("m.id = ?", string(f.ID))
+	}
+	if f.From != "" {
+		and("(lower(m.sender) LIKE ? ESCAPE '!' OR lower(m.from_addr) LIKE ? ESCAPE '!')", like(f.From), like(f.From))
+	}
+	if f.To != "" {
+		and("lower(r.addr) LIKE ? ESCAPE '!'", like(f.To))
+	}
+	if f.Subject != "" {
+		and("lower(m.subject) LIKE ? ESCAPE '!'", like(f.Subject))
+	}
+	if f.MessageID != "" {
+		and("m.message_id = ?", strings.Trim(f.MessageID, "<>"))
+	}
+	switch f.State {
+	case "":
+	case mail.Held:
+		and("r.state = 'held'") // in words, so that SQLite takes the index of the held
+	default:
+		and("r.state = ?", string(f.State))
+	}
+	if f.Verdict != "" {
+		and("r.verdict = ?", string(f.Verdict))
+	}
+	if !f.Since.IsZero() {
+		and("m.received_at >= ?", f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		and("m.received_at < ?", f.Until.UnixMilli())
+	}
+	if f.Before != "" {
+		c := strings.Split(f.Before, ".")
+		if len(c) != 4 {
+			return "", nil, fmt.Errorf("page %q is not one of ours", f.Before)
+		}
+		at, err1 := strconv.ParseInt(c[field], 10, 64)
+		n, err2 := strconv.Atoi(c[3])
+		if err1 != nil || err2 != nil {
+			return "", nil, fmt.Errorf("page %q is not one of ours", f.Before)
+		}
+		and("("+by+", m.id, r.n) < (?, ?, ?)", at, c[2], n)
+	}
+	return b.String(), args, nil
+}
+
+var escapeLike = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
+
+func like(part string) string { return "%" + escapeLike.Replace(strings.ToLower(part)) + "%" }
+
+func scanTrace(rows *sql.Rows) (t TraceRow, err error) {
+	var reasons, events, envelope string
+	var ip, helo sql.NullString
+	err = rows.Scan(append(t.Recipient.targets(&reasons, &events), &t.ID, &t.Tenant, stamp{&t.Received}, &t.Size, &t.Sender, &t.From,
+		&t.Subject, &t.MessageID, &t.Note, &envelope, &ip, &helo)...)
+	if err != nil {
+		return t, err
+	}
+	t.Reasons, t.Events = splitLines(reasons), splitEvents(events)
+	t.To = t.Addr
+	if t.From == "" {
+		t.From = t.Sender
+	}
+	t.OriginIP, t.OriginHELO = ip.String, helo.String
+	if !ip.Valid {
+		var e mail.Envelope
+		if err := json.Unmarshal([]byte(envelope), &e); err != nil {
+			return t, fmt.Errorf("envelope of %s: %w", t.ID, err)
+		}
+		if e.Client.IsValid() {
+			t.OriginIP, t.OriginHELO = e.Client.String(), e.HELO
+		}
+	}
+	return t, nil
+}
