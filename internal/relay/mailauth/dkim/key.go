@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 
 	"postern/internal/mail"
@@ -36,13 +37,16 @@ var (
 	errKey     = errors.New("malformed key record")
 )
 
+// emptyTags are common slips in published records, and harmless.
+var emptyTags = regexp.MustCompile(`(;[ \t]*)+;`)
+
 // ParseKey reads the text of one TXT record. The error says why it is no usable
 // key.
 func ParseKey(record string) (*Key, error) {
 	if len(record) > maxRecord {
 		return nil, fmt.Errorf("%w: %d octets", errKey, len(record))
 	}
-	tags, err := ParseTags(record)
+	tags, err := ParseTags(emptyTags.ReplaceAllString(record, ";"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errKey, err)
 	}

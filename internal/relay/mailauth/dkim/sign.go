@@ -92,42 +92,54 @@ func (s *Signer) Complete(head, tail string, input []byte) ([]byte, error) {
 	return foldField(head, base64.StdEncoding.EncodeToString(value), tail), nil
 }
 
-const foldAt = 76 // octets of a line
+const (
+	foldAt   = 72  // octets of a line, without the blank that begins it
+	maxValue = 900 // octets of b= on one line, under the 998 of RFC 5322 §2.1.1
+)
 
-// foldField breaks lines after semicolons, and inside the signature's value.
+// foldField breaks lines between tags. b= gets a line of its own and stays in one
+// piece, as Exchange does it, because an ARC seal covers the blanks that a fold
+// inside it would leave.
 func foldField(head, value, tail string) []byte {
-	var out strings.Builder
-	column := 0
-	for i, tag := range strings.SplitAfter(head, "; ") {
-		column += put(&out, tag, column, i)
+	f := folder{}
+	for _, tag := range strings.SplitAfter(strings.TrimSuffix(head, "b="), "; ") {
+		f.tag(tag)
 	}
-	for len(value) > 0 {
-		n := min(len(value), max(foldAt-column, 0))
-		if n == 0 {
-			out.WriteString("\r\n ")
-			column = 1
-			continue
-		}
-		out.WriteString(value[:n])
-		column += n
-		value = value[n:]
+	f.fold()
+	f.add("b=")
+	for len(value) > maxValue {
+		f.add(value[:maxValue])
+		f.fold()
+		value = value[maxValue:]
 	}
+	f.add(value)
 	for _, tag := range strings.SplitAfter(tail, "; ") {
-		column += put(&out, tag, column, 1)
+		f.tag(tag)
 	}
-	out.WriteString("\r\n")
-	return []byte(out.String())
+	f.WriteString("\r\n")
+	return []byte(f.String())
 }
 
-// put writes one tag, on a new line if it is not the first and this one is full.
-// The blank after the semicolon before it becomes the fold. It returns by how
-// much the column changed.
-func put(out *strings.Builder, tag string, column, index int) int {
-	if index > 0 && column+len(tag) > foldAt && tag != "; " {
-		out.WriteString("\r\n ")
-		out.WriteString(tag)
-		return 1 + len(tag) - column
+// folder writes a field line by line.
+type folder struct {
+	strings.Builder
+	column int
+}
+
+func (f *folder) add(s string) {
+	f.WriteString(s)
+	f.column += len(s)
+}
+
+func (f *folder) fold() {
+	f.WriteString("\r\n ")
+	f.column = 0
+}
+
+// tag writes one tag with its "; ", on a new line if this one is full.
+func (f *folder) tag(tag string) {
+	if f.column > 0 && f.column+len(tag) > foldAt && tag != "; " {
+		f.fold()
 	}
-	out.WriteString(tag)
-	return len(tag)
+	f.add(tag)
 }

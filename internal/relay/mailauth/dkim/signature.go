@@ -21,6 +21,7 @@ type Signature struct {
 	Length    int64 // l=, -1 if none
 	Time      int64 // t= in Unix seconds, 0 if none
 	Expires   int64 // x=, 0 if none
+	NoCanon   bool  // has no c=
 
 	header, body Canon
 	alg          algorithm
@@ -67,9 +68,42 @@ func ParseSignature(value string) (*Signature, error) {
 	return sig, nil
 }
 
-// FromTags reads the tags that DKIM and ARC message signatures share.
+// FromTags reads the tags that DKIM and ARC message signatures share. Errors are
+// as ParseSignature's.
 func FromTags(tags Tags) (*Signature, error) {
-	sig := &Signature{Algorithm: strings.ToLower(tags["a"]), Selector: tags["s"], Headers: tags.List("h"), Length: -1}
+	sig, err := SealFromTags(tags)
+	if err != nil {
+		return sig, err
+	}
+	h, ok := tags["h"]
+	if !ok || tags["bh"] == "" {
+		return sig, fail(mail.ResultNeutral, "no h= or bh=")
+	}
+	if h != "" { // an ARC message signature may cover the body only
+		sig.Headers = tags.List("h")
+	}
+	if sig.BodyHash, err = tags.Base64("bh"); err != nil {
+		return sig, fail(mail.ResultNeutral, "bh= is not base64")
+	}
+	if sig.header, sig.body, ok = parseCanon(tags["c"]); !ok {
+		return sig, fail(mail.ResultNeutral, "canonicalisation %.30q", tags["c"])
+	}
+	_, given := tags["c"]
+	sig.NoCanon = !given
+	return sig, sig.parseNumbers(tags)
+}
+
+// Relaxed is the signature as if it said c=relaxed/relaxed.
+func (sig *Signature) Relaxed() *Signature {
+	s := *sig
+	s.header, s.body = Relaxed, Relaxed
+	return &s
+}
+
+// SealFromTags reads the tags of an ARC seal, which are those of a signature that
+// covers no body and names no fields. Errors are as ParseSignature's.
+func SealFromTags(tags Tags) (*Signature, error) {
+	sig := &Signature{Algorithm: strings.ToLower(tags["a"]), Selector: tags["s"], Length: -1}
 	var err error
 	if sig.Domain, err = mail.FoldDomain(tags["d"]); err != nil {
 		return sig, fail(mail.ResultNeutral, "d= is no domain")
@@ -81,21 +115,13 @@ func FromTags(tags Tags) (*Signature, error) {
 	if sig.alg, ok = algorithms[sig.Algorithm]; !ok {
 		return sig, fail(mail.ResultNeutral, "algorithm %.30q", tags["a"])
 	}
-	for _, name := range []string{"b", "bh", "h"} {
-		if tags[name] == "" {
-			return sig, fail(mail.ResultNeutral, "no %s=", name)
-		}
+	if tags["b"] == "" {
+		return sig, fail(mail.ResultNeutral, "no b=")
 	}
 	if sig.Value, err = tags.Base64("b"); err != nil {
 		return sig, fail(mail.ResultNeutral, "b= is not base64")
 	}
-	if sig.BodyHash, err = tags.Base64("bh"); err != nil {
-		return sig, fail(mail.ResultNeutral, "bh= is not base64")
-	}
-	if sig.header, sig.body, ok = parseCanon(tags["c"]); !ok {
-		return sig, fail(mail.ResultNeutral, "canonicalisation %.30q", tags["c"])
-	}
-	return sig, sig.parseNumbers(tags)
+	return sig, nil
 }
 
 func (sig *Signature) parseNumbers(tags Tags) error {

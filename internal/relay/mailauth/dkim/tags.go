@@ -13,16 +13,18 @@ type Tags map[string]string
 
 var errTags = errors.New("malformed tag list")
 
-// ParseTags reads "name=value; name=value". The error names what is wrong: a part
-// without "=", a name of other than letters, digits and "_", or a name that
-// occurs twice.
+// ParseTags reads "name=value; name=value", with or without a final semicolon.
+// The error names what is wrong: a part without "=", an empty part, a name of
+// other than letters, digits and "_", or a name that occurs twice.
 func ParseTags(list string) (Tags, error) {
+	list = strings.Trim(list, fws)
+	return parseTags(strings.TrimSuffix(list, ";"))
+}
+
+func parseTags(list string) (Tags, error) {
 	tags := make(Tags, 12)
 	for part := range strings.SplitSeq(list, ";") {
 		part = strings.Trim(part, fws)
-		if part == "" {
-			continue // only allowed at the end, but harmless
-		}
 		name, value, ok := strings.Cut(part, "=")
 		name = strings.TrimRight(name, fws)
 		if !ok || !validTagName(name) {

@@ -127,7 +127,26 @@ func (m *Message) Verify(sig *Signature, field int, keys []*Key) error {
 	if !bytes.Equal(body.sum, sig.BodyHash) {
 		return fail(mail.ResultFail, "the body was changed")
 	}
-	digest := sig.alg.digest(m.signedHeader(sig, field))
+	key, err := sig.match(m.signedHeader(sig, field), keys)
+	if err != nil {
+		return err
+	}
+	return m.rules(sig, key, body.size)
+}
+
+// VerifyOctets checks a seal over octets that are already canonical. Errors are
+// as Message.Verify's.
+func (sig *Signature) VerifyOctets(octets []byte, keys []*Key) error {
+	key, err := sig.match(octets, keys)
+	if err != nil {
+		return err
+	}
+	return sig.strength(key)
+}
+
+// match finds the key that made the signature. The error is a *Failure.
+func (sig *Signature) match(octets []byte, keys []*Key) (*Key, error) {
+	digest := sig.alg.digest(octets)
 	var last error = fail(mail.ResultPermError, "the key is not for %s", sig.Algorithm)
 	for _, key := range keys {
 		if !key.fits(sig.alg) {
@@ -138,11 +157,11 @@ func (m *Message) Verify(sig *Signature, field int, keys []*Key) error {
 			continue
 		}
 		if key.Verify(sig.alg.hash, digest, sig.Value) {
-			return m.rules(sig, key, body.size)
+			return key, nil
 		}
 		last = fail(mail.ResultFail, "the signature does not match")
 	}
-	return last
+	return nil, last
 }
 
 // exact reports whether i= lies in d= itself.
@@ -152,15 +171,24 @@ func (sig *Signature) exact() bool {
 
 // rules are what a genuine signature must fulfil to count.
 func (m *Message) rules(sig *Signature, key *Key, size int64) error {
-	switch {
-	case sig.Algorithm == "rsa-sha1":
-		return fail(mail.ResultPolicy, "signed with rsa-sha1, which proves nothing any more (RFC 8301)")
-	case key.Weak():
-		return fail(mail.ResultPolicy, "the key has only %d bits (RFC 8301)", key.rsa.N.BitLen())
-	case sig.Length >= 0 && sig.Length < size:
+	if err := sig.strength(key); err != nil {
+		return err
+	}
+	if sig.Length >= 0 && sig.Length < size {
 		return fail(mail.ResultPolicy, "%d octets at the end of the body are not signed", size-sig.Length)
-	case m.Count("from") > 1:
+	}
+	if m.Count("from") > 1 {
 		return fail(mail.ResultPolicy, "there is more than one From field")
+	}
+	return nil
+}
+
+func (sig *Signature) strength(key *Key) error {
+	if sig.Algorithm == "rsa-sha1" {
+		return fail(mail.ResultPolicy, "signed with rsa-sha1, which proves nothing any more (RFC 8301)")
+	}
+	if key.Weak() {
+		return fail(mail.ResultPolicy, "the key has only %d bits (RFC 8301)", key.rsa.N.BitLen())
 	}
 	return nil
 }
