@@ -62,8 +62,9 @@ func recipients(to []mail.Rcpt) []To {
 // Result is what Message found out.
 type Result struct {
 	Admissions []Admission // never empty; more than one only for several tenants' domains that use us as MX
-	Content    io.Reader   // the message without our control headers, then everything that body still yields
-	Header     []byte      // the header as it stands in Content, without the empty line
+	Header     []byte      // the header without our control headers, each field with its line end
+	Fields     [][]byte    // the same, field by field
+	Rest       io.Reader   // the empty line, and everything that body still yields
 	Subject    string      // raw values for the trace, until judging decodes them
 	From       string
 	MessageID  string

@@ -53,8 +53,9 @@ func (s *scan) result(list []Admission, size int, rest io.Reader) *Result {
 	}
 	return &Result{
 		Admissions: list,
-		Content:    io.MultiReader(bytes.NewReader(header), rest),
 		Header:     header,
+		Fields:     s.kept,
+		Rest:       rest,
 		Subject:    s.subject,
 		From:       s.from,
 		MessageID:  s.id,

@@ -89,6 +89,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+func orDefault(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.Default()
+	}
+	return log
+}
+
 func def[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -101,9 +108,7 @@ func (s *Server) setUp() {
 	s.once.Do(func() {
 		s.limits = s.Limits.withDefaults()
 		def(&s.MaxSize, DefaultMaxSize)
-		if s.Log == nil {
-			s.Log = slog.Default()
-		}
+		s.Log = orDefault(s.Log)
 		s.tls = serverTLS(s.TLS)
 		s.hello = [2]string{s.extensions(false), s.extensions(s.tls != nil)}
 		s.listeners = make(map[net.Listener]struct{})

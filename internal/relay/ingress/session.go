@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -92,6 +93,10 @@ func (s *session) command(line []byte) {
 		s.fail("530 5.7.0 Must issue a STARTTLS command first\r\n")
 		return
 	}
+	if bytes.ContainsFunc(arg, control) && verb != "MAIL" && verb != "RCPT" && verb != "BDAT" { // these look themselves
+		s.fail("500 5.5.2 Control character in the command\r\n")
+		return
+	}
 	switch verb {
 	case "EHLO":
 		s.ehlo(arg)
@@ -125,6 +130,8 @@ func (s *session) command(line []byte) {
 		s.unknown(verb)
 	}
 }
+
+func control(r rune) bool { return r < ' ' || r == 0x7f }
 
 // cut splits a command line into its verb in upper case and what follows the
 // blank. A verb that is longer than any of ours, or not letters, is "".

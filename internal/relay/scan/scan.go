@@ -13,15 +13,15 @@ import (
 )
 
 // About is what scanners are told of a message besides its content. It is a
-// value: it crosses into the sandbox with the message.
+// value; what comes from the tenant crosses into the sandbox once per worker.
 type About struct {
-	Envelope  mail.Envelope `json:"envelope"`
-	Auth      mail.Auth     `json:"auth"`
-	Domains   []string      `json:"domains"`   // the tenant's own, as mail.FoldDomain gives them
-	Protected []string      `json:"protected"` // domains of others that look-alikes are compared with
-	People    []string      `json:"people"`    // display names to protect from impersonation
-	Mailboxes []string      `json:"mailboxes"` // display names of the tenant's mailboxes, where known
-	Hashes    []string      `json:"hashes"`    // SHA-256 of parts that are known to be bad, lower case hex
+	Envelope  mail.Envelope `json:"-"`
+	Auth      mail.Auth     `json:"-"`
+	Domains   []string      `json:"domains,omitempty"`   // the tenant's own, as mail.FoldDomain gives them
+	Protected []string      `json:"protected,omitempty"` // domains of others that look-alikes are compared with
+	People    []string      `json:"people,omitempty"`    // display names to protect from impersonation
+	Mailboxes []string      `json:"mailboxes,omitempty"` // display names of the tenant's mailboxes, where known
+	Hashes    []string      `json:"hashes,omitempty"`    // SHA-256 of parts that are known to be bad, lower case hex
 }
 
 // A Scanner is one check, in a package of its own below this one.

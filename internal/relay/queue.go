@@ -1,0 +1,139 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"postern/internal/mail"
+	"postern/internal/relay/deliver"
+	"postern/internal/store"
+)
+
+// claimBatch is how many due recipients the reconciler takes at a time.
+const claimBatch = 200
+
+// begin starts the way of a message that was just accepted.
+func (r *Relay) begin(m *message) {
+	r.Metric.Accepted.WithLabelValues(m.Tenant).Inc()
+	r.Metric.Octets.Add(float64(m.Size))
+	m.fresh()
+	if m.Note != "" {
+		r.record(m)
+		return
+	}
+	r.turn(m)
+}
+
+// record ends the way of a message that is only written down.
+func (r *Relay) record(m *message) {
+	changes := make([]store.Change, 0, len(m.Recipients))
+	for i := range m.Recipients {
+		changes = append(changes, m.change(&m.Recipients[i], mail.Dropped, m.Note))
+	}
+	if err := r.advance(context.Background(), changes...); err != nil {
+		r.Log.Error("recorded message could not be ended", "mid", m.ID, "err", err)
+	}
+	r.uncache(m)
+}
+
+// turn waits for m's turn to be judged, fairly among tenants. With judging
+// switched off there is nothing to wait for.
+func (r *Relay) turn(m *message) {
+	if r.Judges == nil {
+		r.process(context.Background(), m)
+		return
+	}
+	r.JudgeTurn.Submit(m.Tenant, "judge", func(ctx context.Context) deliver.Signal {
+		r.process(ctx, m)
+		return deliver.SignalNone
+	})
+}
+
+func (r *Relay) process(ctx context.Context, m *message) {
+	if err := r.Process(ctx, m); err != nil && ctx.Err() == nil {
+		r.Log.Error("message stays in the ledger and is taken up again", "mid", m.ID, "tenant", m.Tenant, "err", err)
+	}
+}
+
+// Run is the reconciler: it takes up what is due, be it a retry or what a crash
+// left, until ctx is done.
+func (r *Relay) Run(ctx context.Context) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	depth := time.Now()
+	for {
+		n, err := r.reconcile(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Log.Error("the ledger could not be read; tried again", "err", err)
+		}
+		if time.Since(depth) > 5*time.Second {
+			depth = time.Now()
+			r.gauge(ctx)
+		}
+		if n == claimBatch {
+			continue // there is more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (r *Relay) reconcile(ctx context.Context) (int, error) {
+	due, err := r.Store.Claim(ctx, time.Now(), claimBatch)
+	n := 0
+	for i := range due {
+		n += len(due[i].Recipients)
+		r.takeUp(&due[i])
+	}
+	return n, err
+}
+
+// takeUp goes on where a message was left.
+func (r *Relay) takeUp(w *store.Work) {
+	m := &message{Message: w.Message}
+	m.Recipients = w.Recipients
+	m.fresh()
+	if m.Note != "" {
+		r.record(m)
+		return
+	}
+	var judged, raw []store.Recipient
+	for _, to := range m.Recipients {
+		if to.State == mail.Delivering || to.State == mail.Judged {
+			judged = append(judged, to)
+		} else {
+			raw = append(raw, to)
+		}
+	}
+	if len(judged) > 0 {
+		part := m.with(judged)
+		ready := make([]*store.Recipient, 0, len(judged))
+		for i := range part.Recipients {
+			ready = append(ready, &part.Recipients[i])
+		}
+		r.send(part, ready)
+	}
+	if len(raw) > 0 {
+		r.turn(m.with(raw))
+	}
+}
+
+// with is m for some of its recipients.
+func (m *message) with(rcpts []store.Recipient) *message {
+	row := *m.Message
+	row.Recipients = rcpts
+	return &message{Message: &row, octets: m.octets, judgement: m.judgement}
+}
+
+func (r *Relay) gauge(ctx context.Context) {
+	depth, err := r.Store.QueueDepth(ctx)
+	if err != nil {
+		return
+	}
+	for _, s := range []mail.State{mail.Accepted, mail.Judged, mail.Delivering} {
+		r.Metric.Queue.WithLabelValues(string(s)).Set(float64(depth[s]))
+	}
+}

@@ -1,0 +1,154 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"postern/internal/mail"
+	"postern/internal/metric"
+	"postern/internal/relay/admit"
+	"postern/internal/relay/deliver"
+	"postern/internal/relay/judge"
+	"postern/internal/relay/policy"
+	"postern/internal/spool"
+	"postern/internal/store"
+)
+
+// Relay joins the stages. All fields but those marked are required.
+type Relay struct {
+	Hostname  string // in our Received field
+	Gate      *admit.Gate
+	Directory *Directory
+	Store     *store.Store
+	Spool     *spool.Spool
+	Judges    Judges         // nil: judging is switched off, everything is delivered as unjudged
+	JudgeTurn *deliver.Queue // whose turn it is to be judged
+	Sender    *deliver.Sender
+	SendTurn  *deliver.Queue // whose turn it is to be sent
+	Guard     *Guard
+	Retry     Retry
+	Log       *slog.Logger
+	Metric    *metric.Set
+
+	cached cache
+}
+
+// Judges is the judge's side of judge.Pool.
+type Judges interface {
+	Judge(ctx context.Context, job judge.Job) (*mail.Judgement, error)
+}
+
+// Retry says how long and how often the relay tries.
+type Retry struct {
+	First     time.Duration // pause after the first failed delivery, default 5 minutes
+	Lifetime  time.Duration // after which an undelivered message is held with an alarm, default 5 days (RFC 5321 §4.5.4.1)
+	Judging   time.Duration // pause after a failed judging, default 30 s
+	Retention time.Duration // how long a held message is kept, default 30 days
+}
+
+// Accept takes responsibility for one message. After a nil error it is ours:
+// octets and one ledger row per recipient are on disk and survive a power cut
+// (RFC 5321 §4.2.5, §6.1), and id is its name. A *mail.Reply refuses it for the
+// reason it carries; after any other error the client still owns it and is told
+// 451 4.3.0.
+func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) (id mail.ID, err error) {
+	if err := r.Guard.Room(); err != nil {
+		return "", err
+	}
+	res, err := r.Gate.Message(env, body)
+	if err != nil {
+		return "", err
+	}
+	leave, err := r.Guard.Enter(res.Admissions[0].Tenant.ID)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	batch, err := r.take(ctx, env, res)
+	if err != nil {
+		return "", fmt.Errorf("take message for %s: %w", res.Admissions[0].Tenant.ID, err)
+	}
+	if again, err := r.Store.Seen(ctx, batch[0].Tenant, batch[0].Digest, resendWindow); err != nil || again != "" {
+		r.forget(batch)
+		return again, err
+	}
+	for i, m := range batch {
+		if err := r.Store.Accept(ctx, m.Message); err != nil {
+			r.forget(batch[i:])
+			return "", fmt.Errorf("commit message for %s: %w", m.Tenant, err)
+		}
+		r.begin(m)
+	}
+	return batch[0].ID, nil
+}
+
+// Process judges an accepted message and acts on the verdict, recipient by
+// recipient. It may run again after a crash: each step is repeatable.
+func (r *Relay) Process(ctx context.Context, m *message) error {
+	found, err := r.judge(ctx, m)
+	if err != nil {
+		return r.unjudged(ctx, m, err)
+	}
+	m.judgement = found
+	rules := r.Directory.Rules(m.Tenant)
+	var held []store.Change
+	var ready []*store.Recipient
+	for i := range m.Recipients {
+		to := &m.Recipients[i]
+		d := policy.Decide(rules, policy.Input{
+			Findings:     found.Findings,
+			Auth:         found.Auth,
+			EnvelopeFrom: found.Auth.Origin.MailFrom,
+			HeaderFrom:   found.From,
+			Rcpt:         to.Addr,
+			Forced:       forced(to),
+		})
+		r.decide(m, to, d)
+		switch d.Action {
+		case mail.Deliver:
+			ready = append(ready, to)
+		case mail.Defer:
+			held = append(held, r.again(m, to, "judging is to be repeated"))
+		default:
+			held = append(held, r.ended(m, to, d))
+		}
+	}
+	if err := r.advance(ctx, held...); err != nil {
+		return fmt.Errorf("hold %s: %w", m.ID, err)
+	}
+	r.send(m, ready)
+	return nil
+}
+
+// Release sends one recipient's held copy on, once however often it is asked for:
+// the ledger lets only one caller from held to delivering. The outcome carries the
+// MTA's own reply. When the MTA cannot take it now, the queue goes on trying. The
+// error is store.ErrNotHeld when there is nothing to release.
+func (r *Relay) Release(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error) {
+	if err := r.Store.Release(ctx, id, n, by); err != nil {
+		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, err)
+	}
+	m, err := r.load(ctx, tenant, id)
+	if err != nil {
+		return deliver.Outcome{}, err
+	}
+	to := m.recipient(n)
+	if to == nil {
+		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, store.ErrNotFound)
+	}
+	domain, ok := r.Directory.Domain(to.Domain)
+	if !ok || len(domain.MTAs) == 0 {
+		out := deliver.Outcome{Kind: deliver.Deferred, Reply: "the recipient's domain has no MTA: enter one, then the message is sent"}
+		return out, r.settle(ctx, m, []*store.Recipient{to}, []deliver.Outcome{out})
+	}
+	out := r.deliver(ctx, m, []*store.Recipient{to}, domain)
+	if len(out) == 0 {
+		return deliver.Outcome{}, errors.New("delivery gave no outcome")
+	}
+	r.Metric.Released.WithLabelValues(tenant).Inc()
+	return out[0], nil
+}

@@ -1,0 +1,167 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"postern/internal/mail"
+	"postern/internal/relay/deliver"
+	"postern/internal/store"
+)
+
+// send puts recipients' copies into the queue, one job for each domain and
+// decision, since both stand in what is sent.
+func (r *Relay) send(m *message, ready []*store.Recipient) {
+	if len(ready) == 0 {
+		r.uncache(m)
+		return
+	}
+	type group struct {
+		domain  string
+		verdict mail.Verdict
+		score   int
+	}
+	groups := map[group][]*store.Recipient{}
+	for _, to := range ready {
+		d := m.decision(to)
+		g := group{to.Domain, d.Verdict, d.Score}
+		groups[g] = append(groups[g], to)
+	}
+	var left atomic.Int32
+	left.Store(int32(len(groups)))
+	for g, rcpts := range groups {
+		domain, ok := r.Directory.Domain(g.domain)
+		if !ok || len(domain.MTAs) == 0 {
+			domain = mail.Domain{Name: g.domain} // settled as deferred: somebody removed it meanwhile
+		}
+		r.SendTurn.Submit(m.Tenant, g.domain, func(ctx context.Context) deliver.Signal {
+			out := r.deliver(ctx, m, rcpts, domain)
+			if left.Add(-1) == 0 {
+				r.uncache(m)
+			}
+			return deliver.SignalOf(out)
+		})
+	}
+}
+
+// deliver sends m to rcpts through the MTAs of domain and writes down what became
+// of each.
+func (r *Relay) deliver(ctx context.Context, m *message, rcpts []*store.Recipient, domain mail.Domain) []deliver.Outcome {
+	began := time.Now()
+	tenant, _ := r.Directory.Tenant(m.Tenant)
+	env := m.envelope()
+	job := deliver.Job{
+		ID:         m.ID,
+		Tenant:     m.Tenant,
+		From:       env.From,
+		SMTPUTF8:   env.SMTPUTF8,
+		RequireTLS: env.RequireTLS,
+		Body:       env.Body,
+		Ret:        env.Ret,
+		EnvID:      env.EnvID,
+		MTAs:       domain.MTAs,
+		Prepend:    r.stamp(m.ID, tenant, &env, m.MessageID, *m.decision(rcpts[0])),
+		Size:       m.Size,
+		Open:       func() (io.ReadCloser, error) { return r.open(ctx, m) },
+	}
+	for _, to := range rcpts {
+		job.Rcpts = append(job.Rcpts, mail.Rcpt{Addr: to.Addr, Notify: to.Notify, ORcpt: to.ORcpt})
+	}
+	// The ledger learns of a delivery before the connection takes the next message;
+	// it must learn of it even while we are stopping.
+	settled := map[int]bool{}
+	write := context.WithoutCancel(ctx)
+	job.Sent = func(out []deliver.Outcome) {
+		r.settleAll(write, m, rcpts, out, settled)
+	}
+	out := r.Sender.Send(ctx, job)
+	r.settleAll(write, m, rcpts, out, settled)
+	r.Metric.DeliverTime.Observe(time.Since(began).Seconds())
+	return out
+}
+
+// settleAll settles what is not settled yet and logs what the ledger refused.
+func (r *Relay) settleAll(ctx context.Context, m *message, rcpts []*store.Recipient, out []deliver.Outcome, settled map[int]bool) {
+	var todo []*store.Recipient
+	var outcomes []deliver.Outcome
+	for _, o := range out {
+		for _, to := range rcpts {
+			if to.Addr == o.Rcpt.Addr && to.ORcpt == o.Rcpt.ORcpt && !settled[to.N] {
+				settled[to.N] = true
+				todo, outcomes = append(todo, to), append(outcomes, o)
+				break
+			}
+		}
+	}
+	if err := r.settle(ctx, m, todo, outcomes); err != nil {
+		r.Log.Error("delivery could not be written down; it may be repeated", "mid", m.ID, "tenant", m.Tenant, "err", err)
+	}
+}
+
+// settle writes down what became of each recipient.
+func (r *Relay) settle(ctx context.Context, m *message, rcpts []*store.Recipient, out []deliver.Outcome) error {
+	changes := make([]store.Change, 0, len(rcpts))
+	for i, to := range rcpts {
+		o := out[i]
+		var c store.Change
+		switch o.Kind {
+		case deliver.Delivered:
+			c = m.change(to, mail.Delivered, fmt.Sprintf("%s answered: %s", o.MTA, o.Reply))
+		case deliver.Deferred:
+			c = r.deferred(m, to, o)
+		default:
+			c = r.refused(m, to, o)
+		}
+		c.MTA, c.Reply = o.MTA, o.Reply
+		changes = append(changes, c)
+		r.Metric.Deliveries.WithLabelValues(m.Tenant, string(o.Kind)).Inc()
+	}
+	return r.advance(ctx, changes...)
+}
+
+// deferred tries again later, until the message is too old: then it is held with
+// an alarm, and nobody outside gets a bounce (product.md M15).
+func (r *Relay) deferred(m *message, to *store.Recipient, o deliver.Outcome) store.Change {
+	to.Attempts++
+	if time.Since(m.Received) > r.Retry.Lifetime {
+		why := fmt.Sprintf("It could not be delivered for %s; the last answer was: %s", r.Retry.Lifetime.Round(time.Minute), o.Reply)
+		r.alarm("undelivered", m.Tenant, fmt.Sprintf("Mail for %s could not be delivered for too long and is held. Last answer: %s", to.Domain, o.Reply))
+		return r.heldInstead(m, to, why)
+	}
+	c := m.change(to, mail.Delivering, "not delivered yet, to be tried again: "+o.Reply)
+	c.NextAt = time.Now().Add(deliver.Backoff(to.Attempts, r.Retry.First))
+	return c
+}
+
+// refused holds what the MTA will never take, with its own words.
+func (r *Relay) refused(m *message, to *store.Recipient, o deliver.Outcome) store.Change {
+	r.alarm("mta-refused", m.Tenant, fmt.Sprintf("The MTA of %s refused mail for good; it is held. Its answer: %s", to.Domain, o.Reply))
+	return r.heldInstead(m, to, fmt.Sprintf("The MTA refused it for good: %s", o.Reply))
+}
+
+// heldInstead holds a copy that was to be delivered; the verdict stays.
+func (r *Relay) heldInstead(m *message, to *store.Recipient, why string) store.Change {
+	d := m.decision(to)
+	d.Action, d.Reasons = mail.Hold, append([]string{why}, d.Reasons...)
+	c := m.change(to, mail.Held, why)
+	c.ExpiresAt = time.Now().Add(r.Retry.Retention)
+	r.Metric.Held.WithLabelValues(m.Tenant, string(d.Verdict)).Inc()
+	return c
+}
+
+// decision is what was decided for a recipient, now or before a restart. Each
+// recipient's stands alone, so that their deliveries need no lock.
+func (m *message) decision(to *store.Recipient) *mail.Decision {
+	d, ok := m.decisions[to.N]
+	if !ok {
+		d = &mail.Decision{Verdict: to.Verdict, Action: to.Action, Score: to.Score, Reasons: to.Reasons}
+		if m.decisions == nil {
+			m.decisions = map[int]*mail.Decision{}
+		}
+		m.decisions[to.N] = d
+	}
+	return d
+}
