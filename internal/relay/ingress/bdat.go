@@ -98,8 +98,8 @@ func (s *session) nextChunk(c *chunks) error {
 		if err != nil {
 			return err
 		}
-		switch verb, arg := cut(line); verb {
-		case "BDAT":
+		switch verb, arg := cut(line); {
+		case verb == "BDAT":
 			size, last, ok := parseChunk(arg)
 			if size < 0 || size > 2*s.srv.MaxSize+largeSize {
 				s.endless()
@@ -116,7 +116,7 @@ func (s *session) nextChunk(c *chunks) error {
 			c.last, c.size = false, c.size-size
 			s.wire.commands()
 			s.fail("501 5.5.4 BDAT takes a size and perhaps LAST\r\n")
-		case "RSET", "EHLO", "HELO", "QUIT":
+		case abandons(verb, arg):
 			s.wire.unread()
 			return errAborted
 		default:
@@ -136,6 +136,17 @@ func (s *session) refuseChunk(c *chunks, reply string) {
 		return
 	}
 	s.fail(reply)
+}
+
+// abandons reports whether a command ends the transaction; in a wrong form it does not.
+func abandons(verb string, arg []byte) bool {
+	switch verb {
+	case "RSET", "QUIT":
+		return len(trim(arg)) == 0
+	case "EHLO", "HELO":
+		return validName(trim(arg))
+	}
+	return false
 }
 
 // endless ends a session whose chunk has no known end.

@@ -51,7 +51,7 @@ func (s *session) heloOld(arg []byte) {
 // nothing, and resets.
 func (s *session) introduce(arg []byte) bool {
 	arg = trim(arg)
-	if len(arg) == 0 || len(arg) > maxDomain || !word(arg) {
+	if !validName(arg) {
 		s.fail("501 5.5.4 Give your host name or address literal\r\n")
 		return false
 	}
@@ -61,6 +61,8 @@ func (s *session) introduce(arg []byte) bool {
 	}
 	return true
 }
+
+func validName(b []byte) bool { return len(b) > 0 && len(b) <= maxDomain && word(b) }
 
 // trim takes blanks off both ends.
 func trim(b []byte) []byte {
