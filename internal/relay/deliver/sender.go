@@ -118,7 +118,7 @@ func (s *Sender) Send(ctx context.Context, job Job) []Outcome {
 		if err != nil {
 			t.hopFailed(mta, err)
 		}
-		if errors.Is(t.broken, errContent) {
+		if t.broken != nil {
 			break
 		}
 	}
@@ -187,7 +187,7 @@ func (s *Sender) deliverOn(ctx context.Context, c *conn, t *transfer) *hopError 
 		if err := s.transact(x); err != nil {
 			return err
 		}
-		c.idle = time.Time{} // it has just answered
+		c.idle = time.Time{}                // it has just answered
 		todo = append(x.again, todo[n:]...) // again is shorter than the batch
 	}
 	return nil
