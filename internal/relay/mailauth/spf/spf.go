@@ -1,6 +1,8 @@
-// Package spf says whether an address may send for a domain (RFC 7208). The
-// evaluation itself is blitiri.com.ar/go/spf; this package decides what is asked,
-// bounds it, and puts the outcome into our words.
+// Package spf says whether an address may send for a domain (RFC 7208).
+//
+// The evaluator is our own: a record with an error anywhere is a permerror before
+// any of it counts (§4.6), which the libraries at hand do not do. It asks DNS
+// through Resolver only and stops at the limits of §4.6.4.
 package spf
 
 import (
@@ -11,14 +13,13 @@ import (
 	"net/netip"
 	"strings"
 
-	"blitiri.com.ar/go/spf"
-
 	"postern/internal/mail"
 )
 
 const (
 	maxLookups = 10 // terms that ask DNS (RFC 7208 §4.6.4)
 	maxVoid    = 2  // look-ups without an answer (RFC 7208 §4.6.4)
+	maxNames   = 10 // MX hosts, or names of an address (RFC 7208 §4.6.4)
 )
 
 // A Resolver answers DNS questions as net.Resolver does; its errors are
@@ -33,76 +34,52 @@ type Resolver interface {
 // Check evaluates the policy of the domain of from for ip, or of helo for the null
 // path (RFC 7208 §2.4). Without an address or a domain the result is none.
 func Check(ctx context.Context, r Resolver, ip netip.Addr, helo, from string) mail.SPF {
+	local, domain := mail.SplitAddress(from)
 	if from == "" {
-		from = "postmaster@" + helo
+		domain = helo
 	}
-	_, domain := mail.SplitAddress(from)
+	if local == "" || from == "" {
+		local = "postmaster" // RFC 7208 §4.3
+	}
 	folded, err := mail.FoldDomain(domain)
-	if !ip.IsValid() {
-		return mail.SPF{Result: mail.ResultNone, Domain: folded, Reason: "the sender's address is not known"}
-	}
-	if err != nil {
+	if err != nil || !strings.Contains(folded, ".") {
 		return mail.SPF{Result: mail.ResultNone, Reason: "there is no domain to ask"}
 	}
-	addr := net.IP(ip.Unmap().AsSlice())
-	got, why := spf.CheckHostWithSender(addr, helo, from, spf.WithContext(ctx), spf.WithResolver(strict{r}),
-		spf.OverrideLookupLimit(maxLookups), spf.OverrideVoidLookupLimit(maxVoid))
-	out := mail.SPF{Result: mail.Result(got), Domain: folded}
-	if out.Result != mail.ResultPass {
-		out.Reason = reason(out, ip, why)
+	out := mail.SPF{Result: mail.ResultNone, Domain: folded, Reason: "the sender's address is not known"}
+	if !ip.IsValid() {
+		return out
 	}
+	e := &evaluation{ctx: ctx, resolver: r, ip: ip.Unmap().WithZone(""), helo: helo, local: local, sender: folded}
+	out.Result, err = e.check(folded)
+	out.Reason = reason(out, ip, err)
 	return out
 }
 
 func reason(s mail.SPF, ip netip.Addr, why error) string {
-	switch s.Result {
-	case mail.ResultFail:
+	switch {
+	case why != nil:
+		return why.Error()
+	case s.Result == mail.ResultFail:
 		return fmt.Sprintf("%s may not send for %s", ip, s.Domain)
-	case mail.ResultSoftFail:
+	case s.Result == mail.ResultSoftFail:
 		return fmt.Sprintf("%s probably may not send for %s", ip, s.Domain)
-	case mail.ResultNone:
-		return fmt.Sprintf("%s has no SPF record", s.Domain)
-	case mail.ResultTempError:
-		return "DNS did not answer"
+	case s.Result == mail.ResultNone:
+		return s.Domain + " has no SPF record"
 	}
-	var dns *net.DNSError
-	if why == nil || errors.As(why, &dns) {
-		return ""
+	return ""
+}
+
+var (
+	errTemporary = errors.New("DNS did not answer")
+	errLookups   = errors.New("the record needs more than 10 DNS look-ups")
+	errVoid      = errors.New("more than 2 names in the record do not exist")
+	errRecords   = errors.New("there is more than one SPF record")
+)
+
+// failed is the result for an error met on the way.
+func failed(err error) (mail.Result, error) {
+	if errors.Is(err, errTemporary) {
+		return mail.ResultTempError, err
 	}
-	return why.Error()
-}
-
-// strict asks for names in lower case without the final dot, and calls every
-// failure temporary that does not say "there is no such name": the library takes
-// others, such as an exceeded deadline, for permanent.
-type strict struct{ Resolver }
-
-func (s strict) LookupTXT(ctx context.Context, name string) ([]string, error) {
-	got, err := s.Resolver.LookupTXT(ctx, plain(name))
-	return got, temporary(err)
-}
-
-func (s strict) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
-	got, err := s.Resolver.LookupMX(ctx, plain(name))
-	return got, temporary(err)
-}
-
-func (s strict) LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error) {
-	got, err := s.Resolver.LookupIPAddr(ctx, plain(host))
-	return got, temporary(err)
-}
-
-func (s strict) LookupAddr(ctx context.Context, addr string) ([]string, error) {
-	got, err := s.Resolver.LookupAddr(ctx, addr)
-	return got, temporary(err)
-}
-
-func plain(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
-
-func temporary(err error) error {
-	var dns *net.DNSError
-	if err == nil || errors.As(err, &dns) && dns.IsNotFound {
-		return err
-	}
-	return &net.DNSError{Err: err.Error(), IsTemporary: true}
+	return mail.ResultPermError, err
 }
