@@ -1,0 +1,157 @@
+package exchange
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ApplyOptions are choices of one run.
+type ApplyOptions struct {
+	// Force goes on although a check is Critical.
+	Force bool
+}
+
+// A Result is the outcome of Apply, Rollback and their like.
+type Result struct {
+	Tenant  string   `json:"tenant"`
+	Actions []Action `json:"actions"`           // that were done
+	Report  *Report  `json:"report,omitempty"`  // verification afterwards
+	Foreign []Drift  `json:"foreign,omitempty"` // what others changed and we left alone
+	Notes   []string `json:"notes,omitempty"`   // sentences
+}
+
+// Apply makes the tenant as spec wants it and verifies it. It may be run again at
+// any time: after success it does nothing, after a failure or a crash it goes on.
+// The error is a *Problem, or that of the journal.
+func (e *Engine) Apply(ctx context.Context, spec Spec, opt ApplyOptions) (*Result, error) {
+	s, err := spec.clean()
+	if err != nil {
+		return nil, err
+	}
+	state, err := loadState(ctx, e.Journal)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := e.plan(ctx, s, state)
+	if err != nil {
+		return nil, err
+	}
+	if bad := critical(plan.Checks); bad != nil && !opt.Force && len(plan.Actions) > 0 {
+		return nil, bad
+	}
+	result := &Result{Tenant: s.Tenant, Actions: plan.Actions}
+	if state.adopt(s, plan) || len(plan.Actions) > 0 {
+		if err := e.runner("apply", state, plan.current, len(plan.Actions)).all(ctx, plan.Actions); err != nil {
+			return result, err
+		}
+	}
+	if result.Report, err = e.settled(ctx, s, state); err != nil {
+		return result, err
+	}
+	if state.prune(plan.objects) || len(plan.Actions) > 0 {
+		err = state.save(ctx, e.Journal)
+	}
+	return result, err
+}
+
+// critical makes one Problem of all critical checks, nil if there is none.
+func critical(checks []Check) error {
+	var causes, mends []string
+	code := ""
+	for _, c := range checks {
+		if c.Severity == Critical {
+			causes, mends = append(causes, c.Text), append(mends, c.Mend)
+			code = c.ID
+		}
+	}
+	if causes == nil {
+		return nil
+	}
+	return &Problem{Code: code, Cause: strings.Join(causes, " "), Mend: strings.Join(slices.Compact(mends), " ")}
+}
+
+// adopt takes objects that bear our marker, but that the journal does not know,
+// as made by us. It reports whether there were any.
+func (s *State) adopt(spec Spec, plan *Plan) bool {
+	p := &planner{spec: spec}
+	found := false
+	for _, o := range plan.objects {
+		current := plan.current.Object(o.Kind, o.Name)
+		if current == nil || s.of(o.Kind, o.Name) != nil || !p.marked(current) {
+			continue
+		}
+		s.Objects[o.key()] = &Saved{ID: o.ID, Kind: o.Kind, Name: o.Name, Created: true}
+		found = true
+	}
+	return found
+}
+
+// prune forgets what is not part of the set-up any more. It reports whether it
+// forgot something.
+func (s *State) prune(objects []Object) bool {
+	wanted := map[string]Object{}
+	for _, o := range objects {
+		wanted[o.key()] = o
+	}
+	changed := false
+	for key, saved := range s.Objects {
+		o, still := wanted[key]
+		switch {
+		case saved.protection():
+		case !still:
+			delete(s.Objects, key)
+			changed = true
+		default:
+			changed = saved.prune(o) || changed
+		}
+	}
+	return changed
+}
+
+func (t *Saved) prune(o Object) bool {
+	changed := false
+	for name := range t.Props {
+		if t.released(o, name) {
+			delete(t.Props, name)
+			changed = true
+		}
+	}
+	for list, added := range t.Added {
+		if kept := common(added, o.Adds[list]); len(kept) != len(added) {
+			t.Added[list], changed = kept, true
+		}
+	}
+	return changed
+}
+
+// released reports that a property is not managed any more, so that its prior
+// value comes back.
+func (t *Saved) released(o Object, name string) bool {
+	if _, still := o.all()[name]; still || name == "State" || strings.Contains(name, "Validat") {
+		return false
+	}
+	return !slices.Contains(rulePredicates, name)
+}
+
+// settled verifies until nothing is amiss or patience is over: readings may lag
+// behind what Exchange accepted.
+func (e *Engine) settled(ctx context.Context, s Spec, state *State) (*Report, error) {
+	wait := newBackoff(e)
+	for {
+		cur, err := e.read(ctx, s, state)
+		if err != nil {
+			return nil, err
+		}
+		r := verify(s, state, cur)
+		if r.OK {
+			return r, nil
+		}
+		if !wait.more(ctx) {
+			d := r.Drift[0]
+			return r, &Problem{Code: "not-settled", Cause: fmt.Sprintf("Exchange took every change, but %d fields do not read back as wanted, first %s %s.", len(r.Drift), d.Object, d.Field),
+				Mend: "Verify again in an hour; Exchange can take that long. If it stays, the list of drifts says what to look at."}
+		}
+	}
+}

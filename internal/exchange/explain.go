@@ -1,0 +1,132 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"postern/internal/exchange/adminapi"
+)
+
+// explain turns an error of a call into a Problem. An error that is one already,
+// or the end of ctx, is returned as it is.
+func explain(err error, cmdlet string) error {
+	var p *Problem
+	if err == nil || errors.As(err, &p) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	var e *adminapi.Error
+	switch {
+	case errors.Is(err, adminapi.ErrNotAllowed):
+		return &Problem{"not-allowed", fmt.Sprintf("Postern refused to call %s, which is not on its list of permitted cmdlets.", cmdlet), "This is a fault of the program; report it.", err}
+	case !errors.As(err, &e):
+		return err // of signing in: explained there
+	}
+	for _, k := range knownErrors {
+		if k.match(e) {
+			return &Problem{k.code, fmt.Sprintf(k.cause, cmdlet, quoted(e)), k.mend, err}
+		}
+	}
+	return &Problem{"exchange", fmt.Sprintf("Exchange did not accept %s%s.", cmdlet, quoted(e)), "Read Exchange's own words above; if they do not help, give the request-id " + orNone(e.RequestID) + " to Microsoft's support.", err}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none was sent)"
+	}
+	return s
+}
+
+// quoted is Exchange's own text, cut to a readable length.
+func quoted(e *adminapi.Error) string {
+	t := strings.Join(strings.Fields(e.Text+" "+e.Diagnostics), " ")
+	if t == "" {
+		return ""
+	}
+	if r := []rune(t); len(r) > 300 {
+		t = string(r[:300]) + "…"
+	}
+	return ": “" + strings.TrimSuffix(t, ".") + "”"
+}
+
+// A knownError is a refusal that people meet. cause takes the cmdlet and
+// Exchange's own words.
+type knownError struct {
+	code  string
+	match func(*adminapi.Error) bool
+	cause string
+	mend  string
+}
+
+func says(pattern string) func(*adminapi.Error) bool {
+	re := regexp.MustCompile(`(?i)` + pattern)
+	return func(e *adminapi.Error) bool {
+		return re.MatchString(e.Text) || re.MatchString(e.Diagnostics) || re.MatchString(e.Type)
+	}
+}
+
+// knownErrors are looked at in order; the first that matches tells.
+var knownErrors = []knownError{
+	{"api-disabled", says(`EXOModuleEnabled|RemotePowerShellEnabled|(remote powershell|powershell|API) (access )?(is|has been|isn't) (disabled|not enabled|enabled|blocked)|not allowed to (access|use).*(powershell|api)`),
+		"API access is disabled in Exchange for this account (%s%s).",
+		"An administrator must run Set-User -Identity ACCOUNT -EXOModuleEnabled $true, or connect with another account or with an app registration, and then try again."},
+	{"conditional-access", says(`AADSTS53003|conditional access`),
+		"A conditional access policy of the tenant does not let Postern in (%s%s).",
+		"Exclude the app registration from that policy, or sign in from a place and device that the policy permits."},
+	{"not-hydrated", says(`Enable-OrganizationCustomization`),
+		"The organization was never customized, so Exchange refused %s%s.",
+		"Apply again: Postern runs Enable-OrganizationCustomization first; it can take up to an hour until Exchange knows of it."},
+	{"throttled", (*adminapi.Error).Throttled,
+		"Exchange has too many requests of this tenant at the moment and put %s off%s.",
+		"Wait a few minutes and run the same again; what was done is kept and not done twice."},
+	{"sign-in", func(e *adminapi.Error) bool { return e.Status == 401 },
+		"Exchange did not accept the sign-in for %s%s: the access token is not valid, or consent was never given.",
+		"Connect again; for an app registration, check that an administrator granted consent to Exchange.ManageAsApp."},
+	{"licence-missing", func(e *adminapi.Error) bool {
+		return e.Denied() && needsLicence(e.Cmdlet) || says(`(licen[cs]e|subscription).*(requir|need|missing|does not|doesn't)`)(e)
+	},
+		"This organization does not have the licence that %s needs (Defender for Office 365 Plan 1)%s.",
+		"Leave this policy out, or add the licence; everything else works without it."},
+	{"developer-tenant", says(`developer (subscription|tenant)|E5 developer`),
+		"This is a Microsoft 365 developer subscription, in which Exchange does not let anyone create inbound connectors (%s%s).",
+		"Use an ordinary tenant; Microsoft's support does not lift this restriction."},
+	{"insufficient-role", (*adminapi.Error).Denied,
+		"The signed-in account has insufficient permissions: its roles do not include %s%s.",
+		"Give the account or the app's service principal the role Exchange Administrator (or the role group that the permissions page lists), wait 15 minutes and try again."},
+	{"connector-in-use", says(`connector.*(is|being) (in use|used|referenced)|used by (a|one or more) (transport|mail flow) rule|referenced by`),
+		"The connector cannot be removed, because a mail flow rule still sends mail through it (%s%s).",
+		"Remove or change that rule first; Postern's own rules are removed by Roll back before the connector."},
+	{"ip-list-full", says(`(IP ?(allow|address)|IPAllowList).*(maximum|limit|exceed|too many|1273)|1273`),
+		"The connection filter's list of allowed addresses is full (%s%s).",
+		"Remove entries that are no longer needed from the IP allow list (the limit is 1273), then apply again."},
+	{"spoof-list-full", says(`(spoof|tenant allow).*(maximum|limit|exceed|too many|1024)`),
+		"The tenant allow/block list for spoofed senders is full (%s%s).",
+		"Remove pairs that are no longer needed (the limit is 1024), then apply again."},
+	{"rule-too-large", says(`(rule|size).*(8192|8 ?KB|too (large|long|big)|exceeds? the (maximum )?(size|length))`),
+		"A mail flow rule would be larger than Exchange allows (%s%s).",
+		"Disable domains that do not need the relay, or write fewer and larger networks in relay.egress_ips; the limit is 8 KB for one rule."},
+	{"rule-limit", says(`(maximum|limit).*(number of )?(transport |mail flow )?rules|too many (transport |mail flow )?rules`),
+		"The organization has as many mail flow rules as Exchange allows (%s%s).",
+		"Remove rules that are no longer needed (the limit is 300), then apply again."},
+	{"name-taken", (*adminapi.Error).Exists,
+		"An object of this name is there already, and it is not ours (%s%s).",
+		"Rename or remove that object in the Exchange admin center, or choose another brand name for Postern's objects."},
+	{"lost", (*adminapi.Error).NotFound,
+		"Exchange does not find an object that %s needs%s; somebody removed it, or it was made a moment ago and is not known everywhere yet.",
+		"Wait a minute and run the same again."},
+	{"unreachable", func(e *adminapi.Error) bool { return e.Temporary() },
+		"Exchange did not answer %s as it should%s.",
+		"It is most likely a passing fault: run the same again; what was done is kept and not done twice."},
+}
+
+// needsLicence reports whether a cmdlet exists only with Defender for Office 365.
+func needsLicence(cmdlet string) bool {
+	for _, noun := range []string{"ATP", "SafeLinks", "SafeAttachment"} {
+		if strings.Contains(cmdlet, "-"+noun) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,3 @@
+package exchange
+
+const protectionPrefix = "protection-"
