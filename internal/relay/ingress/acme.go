@@ -26,9 +26,9 @@ type ACME struct {
 	CA       string   // directory URL; "" is Let's Encrypt
 	Email    string   // for the CA's notices; may be ""
 	Roots    *x509.CertPool
-	Host     string // local address to open the ports on; "" is all
-	HTTPPort int    // 0 is 80; -1 does without http-01
-	ALPNPort int    // 0 is 443; -1 does without tls-alpn-01
+	Host     string       // local address to open the ports on; "" is all
+	HTTPPort int          // 0 is 80; -1 does without http-01
+	ALPNPort int          // 0 is 443; -1 does without tls-alpn-01
 	Log      *slog.Logger // nil: slog.Default()
 	Metric   *metric.Set  // may be nil
 

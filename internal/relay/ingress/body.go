@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"net"
 	"time"
 )
 
@@ -99,23 +98,12 @@ func (b *body) finish() error {
 	return b.err
 }
 
-// truncated says that the connection failed within content. It is
-// io.ErrUnexpectedEOF to errors.Is, never io.EOF.
+// truncated says that the connection failed within content. It is also
+// io.ErrUnexpectedEOF.
 type truncated struct{ cause error }
 
-func (t truncated) Error() string {
-	if t.cause == io.EOF || t.cause == net.ErrClosed {
-		return "client vanished within the message"
-	}
-	return "message cut off: " + t.cause.Error()
-}
-
-func (t truncated) Unwrap() []error {
-	if t.cause == io.EOF {
-		return []error{io.ErrUnexpectedEOF}
-	}
-	return []error{io.ErrUnexpectedEOF, t.cause}
-}
+func (t truncated) Error() string   { return "message cut off: " + t.cause.Error() }
+func (t truncated) Unwrap() []error { return []error{io.ErrUnexpectedEOF, t.cause} }
 
 // dots is the content of DATA: it ends with CRLF.CRLF and nothing else, and a dot
 // that begins a line of more than the dot is taken off (RFC 5321 §4.1.1.4, §4.5.2).

@@ -21,8 +21,8 @@ const ExpiryNotice = 21 * 24 * time.Hour
 // are open keep what they have; new handshakes get the new one. Call Reload once
 // before use.
 type Certificate struct {
-	CertFile string // PEM, the chain with the leaf first
-	KeyFile  string // PEM
+	CertFile string       // PEM, the chain with the leaf first
+	KeyFile  string       // PEM
 	Log      *slog.Logger // nil: slog.Default()
 	Metric   *metric.Set  // may be nil
 

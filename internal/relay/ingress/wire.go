@@ -23,6 +23,7 @@ const (
 var (
 	errLong   = errors.New("command line too long")
 	errFlood  = errors.New("endless command line")
+	errGone   = errors.New("client vanished")
 	errSlow   = errors.New("client too slow")
 	errKicked = errors.New("server is shutting down")
 )
@@ -235,6 +236,8 @@ func (c *wire) fill() error {
 			c.newSpan() // fast enough, only this span is over
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return errSlow
+		case err == io.EOF:
+			return errGone // io.EOF is kept for content that ended as it should
 		default:
 			return err
 		}
