@@ -79,6 +79,9 @@ func splitFields(b []byte, limit int) (fields []field, odd oddity, cut bool) {
 			if len(bytes.TrimSpace(more)) == 0 {
 				odd |= oddFold
 			}
+			if contentField(more) {
+				odd |= oddHeader // a field to readers that do not unfold
+			}
 			pos = next
 		}
 		if len(fields) >= limit {
@@ -133,4 +136,11 @@ func strayCR(b []byte) bool {
 		}
 		b = b[i+2:]
 	}
+}
+
+// contentField recognises a whole Content field behind white space, as opposed to
+// the list of field names in a signature.
+func contentField(line []byte) bool {
+	name, rest, ok := bytes.Cut(bytes.TrimLeft(line, " \t"), []byte(":"))
+	return ok && len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') && isContentName(bytes.TrimSpace(name))
 }

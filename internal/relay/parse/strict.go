@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -101,13 +102,18 @@ func (r *reader) read() {
 
 // child is the path of the n-th part of the multipart at path.
 func child(path, prefix string, n int) string {
-	if path == prefix || len(path) > 8 && path[len(path)-8:] == "/message" || path == "" {
-		if path != "" {
-			path += "/"
-		}
-		return path + strconv.Itoa(n)
+	switch {
+	case path == "":
+		return strconv.Itoa(n)
+	case isRoot(path, prefix):
+		return path + "/" + strconv.Itoa(n)
 	}
 	return path + "." + strconv.Itoa(n)
+}
+
+// isRoot reports that path is a message's own, not one of its parts'.
+func isRoot(path, prefix string) bool {
+	return path == prefix || strings.HasSuffix(path, "/message")
 }
 
 // toNextPart ends entity i at the next boundary and goes on to where the next

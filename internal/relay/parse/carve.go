@@ -1,0 +1,266 @@
+package parse
+
+import (
+	"bytes"
+	"strconv"
+
+	"postern/internal/mail"
+	"postern/internal/relay/parse/transfer"
+)
+
+const (
+	maxCarved  = 64 // pieces carved out of one stretch
+	minCarved  = 40 // base64 digits below which nothing can hide that runs
+	minEscapes = 8  // "=XX" from which on text counts as quoted-printable
+)
+
+// carver decodes what looks encoded in one stretch of octets.
+type carver struct {
+	p      *parser
+	prefix string
+	odd    oddity
+	depth  int
+	n      int
+}
+
+// carve looks at text that the strict reading takes as it stands.
+func (p *parser) carve(b []byte, at, prefix, typ string, depth int) {
+	c := carver{p: p, prefix: prefix, depth: depth}
+	c.encodedFiles(b)
+	c.base64Runs(b)
+	c.dataURIs(b)
+	c.quoted(b)
+	if entityLike(b) {
+		l := lenient{p: p, b: b, prefix: prefix, depth: depth, done: map[span]bool{}, work: maxReadings*len(b) + 1<<16}
+		l.run()
+	}
+	if typ == "application/mac-binhex40" || bytes.Contains(b[:min(len(b), 4096)], []byte("(This file must be converted with BinHex")) {
+		if f, ok := transfer.BinHex(b); ok {
+			c.add(f.Name, f.Data)
+		}
+	}
+}
+
+// gap looks at octets that belong to no part.
+func (p *parser) gap(b []byte, prefix string, depth int) {
+	p.carve(b, "", prefix, "", depth)
+	c := carver{p: p, prefix: prefix, depth: depth}
+	c.magic(b)
+	if len(b) > 300 || bytes.ContainsAny(b, "%$!{}[]<>\\\x00") || !isASCII(b) {
+		part := mail.Part{Type: "text/plain", Reading: mail.Carved, Path: c.path()}
+		p.add(part, b, depth, false)
+	}
+}
+
+// carveAll looks at the whole of a document about whose parts readers disagree.
+func (p *parser) carveAll(b []byte, prefix string, odd oddity, depth int) {
+	if p.late() {
+		return
+	}
+	c := carver{p: p, prefix: prefix, odd: odd, depth: depth}
+	c.encodedFiles(b)
+	c.base64Runs(b)
+	c.quoted(b)
+	c.magic(b)
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *carver) path() string {
+	path := "carved." + strconv.Itoa(len(c.p.msg.Parts)+1)
+	if c.prefix != "" {
+		path = c.prefix + "/" + path
+	}
+	return path
+}
+
+func (c *carver) add(name string, data []byte) {
+	if c.n >= maxCarved || len(data) == 0 {
+		return
+	}
+	part := mail.Part{Reading: mail.Carved, Path: c.path(), Name: cleanName(name)}
+	if name != "" {
+		part.Disposition = "attachment"
+	}
+	if i := c.p.add(part, data, c.depth, true); i >= 0 {
+		c.n++
+		c.p.disagree(i, c.odd)
+	}
+}
+
+// encodedFiles finds uuencoded and yEnc files by their first lines.
+func (c *carver) encodedFiles(b []byte) {
+	for pos := uuStart(b, 0); pos >= 0 && c.n < maxCarved; {
+		f, rest, ok := transfer.UU(b[pos:])
+		next := pos + 5
+		if ok {
+			c.add(f.Name, f.Data)
+			next = len(b) - len(rest)
+		}
+		pos = uuStart(b, max(next, pos+5))
+	}
+	for pos := 0; c.n < maxCarved; {
+		i := bytes.Index(b[pos:], []byte("=ybegin "))
+		if i < 0 {
+			return
+		}
+		f, rest, ok := transfer.YEnc(b[pos+i:])
+		pos += i + 8
+		if ok {
+			c.add(f.Name, f.Data)
+			pos = max(pos, len(b)-len(rest))
+		}
+	}
+}
+
+// uuStart is where the next line begins that could begin a uuencoded file.
+func uuStart(b []byte, pos int) int {
+	for pos < len(b) {
+		i := bytes.Index(b[pos:], []byte("egin"))
+		if i < 0 {
+			return -1
+		}
+		at := pos + i - 1
+		pos += i + 4
+		if at < 0 || b[at]|0x20 != 'b' || at > 0 && b[at-1] != '\n' && b[at-1] != '\r' || pos >= len(b) || b[pos] != ' ' && b[pos] != '-' {
+			continue
+		}
+		return at
+	}
+	return -1
+}
+
+// base64Runs finds stretches of lines that hold nothing but base64 digits.
+func (c *carver) base64Runs(b []byte) {
+	from, digits := -1, 0
+	second := 0 // where the second line of the run begins
+	flush := func(to int) {
+		if from >= 0 && digits >= minCarved {
+			c.run(b[from:to], b[max(second, from):to])
+		}
+		from, digits, second = -1, 0, 0
+	}
+	for pos := 0; pos < len(b) && c.n < maxCarved; {
+		line, next := anyLineAt(b, pos)
+		n := digitsOnly(line)
+		switch {
+		case n <= 0:
+			if n < 0 || len(line) == 0 && (next >= len(b) || from < 0 || b[next-1] != '\n' || next-pos > 1 || pos == 0 || b[pos-1] != '\r') {
+				flush(pos)
+			}
+		case from < 0:
+			from, digits, second = pos, n, next
+		default:
+			digits += n
+		}
+		pos = next
+	}
+	flush(len(b))
+}
+
+// digitsOnly counts the base64 digits of a line; -1 if it holds anything else.
+func digitsOnly(line []byte) int {
+	line = bytes.TrimSpace(line)
+	for _, c := range line {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && c != '+' && c != '/' && c != '=' {
+			return -1
+		}
+	}
+	return len(line)
+}
+
+// run decodes a run, and the run without its first line, which could be a word of
+// the text before it.
+func (c *carver) run(whole, rest []byte) {
+	data, regular := transfer.Base64(whole)
+	if telling(data) {
+		c.add("", data)
+	} else if d, _ := transfer.Base64(rest); len(rest) < len(whole) && len(rest) >= minCarved && telling(d) {
+		c.add("", d)
+	}
+	if regular {
+		return
+	}
+	for _, d := range transfer.Base64Readings(whole) {
+		if telling(d) {
+			c.add("", d)
+		}
+	}
+}
+
+// dataURIs decodes base64 in the addresses of HTML (RFC 2397).
+func (c *carver) dataURIs(b []byte) {
+	mark := []byte(";base64,")
+	for c.n < maxCarved {
+		i := bytes.Index(b, mark)
+		if i < 0 {
+			return
+		}
+		b = b[i+len(mark):]
+		end := 0
+		for end < len(b) && b[end] != '"' && b[end] != '\'' && b[end] != ')' && b[end] != '>' && b[end] != '<' {
+			end++
+		}
+		if end >= minCarved {
+			if data, _ := transfer.Base64(b[:end]); telling(data) {
+				c.add("", data)
+			}
+		}
+		b = b[end:]
+	}
+}
+
+// quoted decodes a whole stretch as quoted-printable, in every way, if it holds
+// enough escapes.
+func (c *carver) quoted(b []byte) {
+	n := 0
+	for rest := b; n < minEscapes; {
+		i := bytes.IndexByte(rest, '=')
+		if i < 0 || i+2 >= len(rest) {
+			return
+		}
+		if hexDigit(rest[i+1]) >= 0 && hexDigit(rest[i+2]) >= 0 {
+			n++
+		}
+		rest = rest[i+1:]
+	}
+	data, _ := transfer.QuotedPrintable(b)
+	c.addText(data)
+	for _, d := range transfer.QuotedPrintableReadings(b) {
+		c.addText(d)
+	}
+}
+
+// addText adds text without weight: it is all there in the strict reading too,
+// only not decoded.
+func (c *carver) addText(data []byte) {
+	part := mail.Part{Reading: mail.Carved, Path: c.path(), Type: "text/plain"}
+	c.p.add(part, data, c.depth, true)
+}
+
+// magic finds files that stand in the octets without any encoding.
+func (c *carver) magic(b []byte) {
+	for _, m := range []string{"PK\x03\x04", "%PDF-", "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "7z\xBC\xAF\x27\x1C", "Rar!\x1A\x07", "{\\rtf1", "X5O!P%@AP[4"} {
+		if i := bytes.Index(b, []byte(m)); i >= 0 {
+			c.add("", b[i:])
+		}
+	}
+	for pos := 0; ; {
+		i := bytes.Index(b[pos:], []byte("MZ"))
+		if i < 0 {
+			return
+		}
+		if program(b[pos+i:]) {
+			c.add("", b[pos+i:])
+			return
+		}
+		pos += i + 2
+	}
+}

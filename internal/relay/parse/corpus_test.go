@@ -1,0 +1,89 @@
+package parse
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"postern/internal/mail"
+)
+
+const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
+
+// testdata is a folder of the development corpus; without it the test is skipped.
+func testdata(t testing.TB, sub string) string {
+	dir := os.Getenv("POSTERN_TESTDATA")
+	if dir == "" {
+		t.Skip("POSTERN_TESTDATA is not set")
+	}
+	return filepath.Join(dir, sub)
+}
+
+// files calls f with every file below the folders.
+func files(t testing.TB, f func(path string, b []byte), subs ...string) {
+	for _, sub := range subs {
+		err := filepath.WalkDir(testdata(t, sub), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err == nil {
+				f(path, b)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func surfaced(m *mail.Message) bool {
+	for _, p := range m.Parts {
+		if bytes.Contains(p.Data, []byte(eicar)) {
+			return true
+		}
+	}
+	return false
+}
+
+// weight is what policy adds up.
+func weight(m *mail.Message) (n int) {
+	for _, f := range m.Anomalies {
+		n += f.Score
+	}
+	return n
+}
+
+func TestHiddenFilesAreSeenOrHeld(t *testing.T) {
+	seen, held, n := 0, 0, 0
+	files(t, func(path string, b []byte) {
+		m := Parse(b, Limits{})
+		n++
+		switch {
+		case surfaced(m):
+			seen++
+		case weight(m) >= 50:
+			held++
+			t.Logf("%s: held only: %v", filepath.Base(path), m.Anomalies)
+		default:
+			t.Errorf("%s: missed: %v", filepath.Base(path), m.Anomalies)
+		}
+	}, "evasion")
+	t.Logf("%d messages: %d seen, %d only held", n, seen, held)
+}
+
+func TestRealMailIsNotHeld(t *testing.T) {
+	for _, sub := range []string{"ham", "dsn", "calendar", "smime", "pgp", "charset", "tnef-mail"} {
+		n, held := 0, 0
+		files(t, func(path string, b []byte) {
+			n++
+			if m := Parse(b, Limits{}); weight(m) >= 50 {
+				held++
+				t.Logf("%s: %d %v", path, weight(m), m.Anomalies)
+			}
+		}, sub)
+		t.Logf("%s: %d of %d held", sub, held, n)
+	}
+}

@@ -1,0 +1,232 @@
+package parse
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"postern/internal/mail"
+	"postern/internal/relay/parse/charset"
+	"postern/internal/relay/parse/htmltext"
+	"postern/internal/relay/parse/tnef"
+)
+
+// textPart is a part whose text is to become Message.Text or Links.
+type textPart struct {
+	part int
+	data []byte
+}
+
+// maxTextPart is how much of one text part is turned into text; what is behind it
+// is scanned as octets only.
+const maxTextPart = 8 << 20
+
+// noteText remembers a part that a reader reads or follows links from.
+func (p *parser) noteText(i int, data []byte) {
+	part := &p.msg.Parts[i]
+	switch {
+	case strings.HasPrefix(part.Type, "text/"), part.Type == "application/rtf", part.Type == "application/xhtml+xml":
+	case part.Sniffed == "text/html", part.Sniffed == "image/svg+xml":
+	default:
+		if ext := extension(part.Name); ext != "html" && ext != "htm" && ext != "shtml" && ext != "svg" && ext != "xhtml" {
+			return
+		}
+	}
+	p.texts_ = append(p.texts_, textPart{i, data})
+}
+
+// texts fills Message.Text and Links.
+func (p *parser) texts() {
+	var text strings.Builder
+	for _, t := range p.texts_ {
+		if p.late() {
+			break
+		}
+		part := p.msg.Parts[t.part]
+		data := t.data
+		if len(data) > maxTextPart {
+			data = data[:maxTextPart]
+			p.report("limit.text", 20, part.Path, "A text is very long; not all of it was read.")
+		}
+		s, links := p.textOf(t.part, data)
+		p.addLinks(part.Path, links)
+		if part.Disposition == "attachment" || s == "" {
+			continue
+		}
+		if text.Len() > 0 {
+			text.WriteString("\n")
+		}
+		if room := p.lim.Text - text.Len(); len(s) > room {
+			s = strings.ToValidUTF8(s[:max(room, 0)], "")
+			p.report("limit.text", 20, part.Path, "The message holds very much text; not all of it was read.")
+		}
+		text.WriteString(s)
+	}
+	p.msg.Text = text.String()
+	if p.hidden > 0 {
+		p.report("html.hidden_text", 0, "", fmt.Sprintf("The HTML hides %d octets of text from the reader.", p.hidden))
+	}
+}
+
+// textOf is the text and the links of one part.
+func (p *parser) textOf(i int, data []byte) (string, []mail.Link) {
+	part := p.msg.Parts[i]
+	if part.Type == "text/rtf" || part.Type == "application/rtf" || bytes.HasPrefix(data, []byte("{\\rtf")) {
+		s, isHTML := tnef.ReadRTF(data)
+		if isHTML {
+			return p.html(i, []byte(s))
+		}
+		return s, plainLinks(s)
+	}
+	label := part.Charset
+	isHTML := looksHTML(part)
+	if label == "" && isHTML {
+		label = metaCharset(data)
+	}
+	s, _ := charset.Decode(label, data)
+	p.otherCharset(i, label, data, s)
+	if isHTML {
+		return p.html(i, []byte(s))
+	}
+	if part.Type == "text/enriched" || part.Type == "text/richtext" {
+		return p.html(i, []byte(s))
+	}
+	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\x00", "")
+	return strings.TrimSpace(s), plainLinks(s)
+}
+
+func looksHTML(part mail.Part) bool {
+	if part.Type == "text/html" || part.Sniffed == "text/html" || part.Type == "application/xhtml+xml" || part.Sniffed == "image/svg+xml" {
+		return true
+	}
+	switch extension(part.Name) {
+	case "html", "htm", "shtml", "svg", "xhtml":
+		return true
+	}
+	return false
+}
+
+// metaCharset is the charset that HTML names for itself, "" if none.
+func metaCharset(data []byte) string {
+	head := bytes.ToLower(data[:min(len(data), 2048)])
+	_, rest, ok := bytes.Cut(head, []byte("charset="))
+	if !ok {
+		return ""
+	}
+	rest = bytes.TrimLeft(rest, "\"' ")
+	end := bytes.IndexAny(rest, "\"'> ;/")
+	if end < 0 {
+		return ""
+	}
+	return string(rest[:end])
+}
+
+// otherCharset adds the text as a part of its own where its octets do not show it:
+// scanners look at octets, and a client may store the file as text.
+func (p *parser) otherCharset(i int, label string, data []byte, s string) {
+	part := p.msg.Parts[i]
+	bom := bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF})
+	if !bom && charset.Transparent(label) || s == string(data) || part.Reading == mail.Lenient && strings.HasSuffix(part.Path, "/text") {
+		return
+	}
+	alt := part
+	alt.Reading, alt.Path, alt.Charset, alt.Container = mail.Lenient, part.Path+"/text", "utf-8", ""
+	if part.Reading == mail.Lenient && len(p.texts_) > p.lim.Parts {
+		return
+	}
+	n := len(p.texts_)
+	if p.add(alt, []byte(s), p.lim.Containers, true) >= 0 {
+		p.texts_ = p.texts_[:n] // its text is the one being made
+	}
+}
+
+func (p *parser) html(i int, src []byte) (string, []mail.Link) {
+	part := p.msg.Parts[i]
+	page := htmltext.Extract(src, htmltext.Limits{Text: p.lim.Text, Links: p.lim.Links})
+	p.hidden += page.Unseen
+	if page.Cut {
+		p.report("limit.text", 20, part.Path, "An HTML text is too long or too strange to be read to its end.")
+	}
+	if part.Reading == mail.Strict && part.Disposition != "attachment" && bytes.Contains(src, []byte(";base64,")) {
+		c := carver{p: p, prefix: part.Path, depth: p.lim.Containers - 1}
+		c.dataURIs(src)
+	}
+	return page.Text, page.Links
+}
+
+func (p *parser) addLinks(path string, links []mail.Link) {
+	for _, l := range links {
+		if len(p.msg.Links) >= p.lim.Links {
+			p.report("limit.links", 20, path, fmt.Sprintf("The message has more than %d links; the others were not looked at.", p.lim.Links))
+			return
+		}
+		l.Path = path
+		p.msg.Links = append(p.msg.Links, l)
+	}
+}
+
+// plainLinks are the addresses that mail programs make clickable in plain text.
+func plainLinks(s string) (links []mail.Link) {
+	for pos := 0; pos < len(s); {
+		i := strings.IndexAny(s[pos:], ":wW")
+		if i < 0 {
+			return links
+		}
+		at := pos + i
+		pos = at + 1
+		switch {
+		case strings.HasPrefix(s[at:], "://"):
+			start := schemeStart(s, at)
+			if start < 0 {
+				continue
+			}
+			at = start
+		case len(s)-at > 4 && strings.EqualFold(s[at:at+4], "www.") && (at == 0 || !wordByte(s[at-1]) && s[at-1] != '/' && s[at-1] != '.' && s[at-1] != '@'):
+		default:
+			continue
+		}
+		end := at + linkLength(s[at:])
+		if end > pos {
+			links = append(links, mail.Link{URL: s[at:end], Kind: "text"})
+			pos = end
+		}
+		if len(links) > 4*defaultLinks {
+			return links
+		}
+	}
+	return links
+}
+
+// schemeStart is where the scheme before "://" begins, -1 if it is not one of the web.
+func schemeStart(s string, colon int) int {
+	for _, scheme := range []string{"https", "http", "ftp"} {
+		if at := colon - len(scheme); at >= 0 && strings.EqualFold(s[at:colon], scheme) && (at == 0 || !wordByte(s[at-1])) {
+			return at
+		}
+	}
+	return -1
+}
+
+func wordByte(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
+}
+
+// linkLength is how much of s belongs to the address it begins with: up to white
+// space or a bracket, without the punctuation of the sentence around it.
+func linkLength(s string) int {
+	end := strings.IndexFunc(s, func(r rune) bool {
+		return r <= ' ' || r == '<' || r == '>' || r == '"' || r == 0xA0 || r == 0x3000 || r == '\u201d'
+	})
+	if end < 0 {
+		end = len(s)
+	}
+	end = min(end, 16<<10)
+	trimmed := strings.TrimRight(s[:end], ".,;:!?'*|\\^`]}")
+	if n := len(trimmed); n > 0 && trimmed[n-1] == ')' && !strings.Contains(trimmed, "(") {
+		trimmed = trimmed[:n-1]
+	}
+	if len(trimmed) < 8 {
+		return 0
+	}
+	return len(trimmed)
+}
