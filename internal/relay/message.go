@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 	"time"
 
 	"postern/internal/mail"
@@ -29,9 +28,6 @@ type message struct {
 	judgement *mail.Judgement
 	decisions map[int]*mail.Decision // by Recipient.N
 }
-
-// cache counts the octets held in memory.
-type cache struct{ octets atomic.Int64 }
 
 // take reads the content that res announces and makes a message of each
 // tenant's share. Small content stays in memory, large content is in the spool
@@ -120,10 +116,10 @@ func (r *Relay) keep(m *message, content []byte) error {
 	}
 	m.Size = int64(len(content))
 	m.Octets = key.Seal(m.ID, contentPart, content)
-	if r.cached.octets.Add(m.Size) <= maxCached {
+	if r.cached.Add(m.Size) <= maxCached {
 		m.octets = content
 	} else {
-		r.cached.octets.Add(-m.Size)
+		r.cached.Add(-m.Size)
 	}
 	return nil
 }
@@ -206,7 +202,7 @@ func (r *Relay) open(ctx context.Context, m *message) (io.ReadCloser, error) {
 // uncache lets go of content in memory.
 func (r *Relay) uncache(m *message) {
 	if m.octets != nil {
-		r.cached.octets.Add(-m.Size)
+		r.cached.Add(-m.Size)
 		m.octets = nil
 	}
 }
@@ -228,6 +224,16 @@ func (r *Relay) load(ctx context.Context, tenant string, id mail.ID) (*message, 
 		return nil, fmt.Errorf("read message %s: %w", id, err)
 	}
 	return &message{Message: row}, nil
+}
+
+// only is m for some of its recipients, without the octets in memory.
+func (m *message) only(rcpts []*store.Recipient) *message {
+	row := *m.Message
+	row.Recipients = nil
+	for _, to := range rcpts {
+		row.Recipients = append(row.Recipients, *to)
+	}
+	return &message{Message: &row, judgement: m.judgement, decisions: m.decisions}
 }
 
 func (m *message) recipient(n int) *store.Recipient {

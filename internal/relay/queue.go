@@ -9,8 +9,11 @@ import (
 	"postern/internal/store"
 )
 
-// claimBatch is how many due recipients the reconciler takes at a time.
-const claimBatch = 200
+const (
+	claimBatch  = 200             // due recipients that the reconciler takes at a time
+	maxPending  = 4000            // messages in memory between accepted and sent; more wait in the ledger
+	giveBackFor = 3 * time.Second // that they wait at least
+)
 
 // begin starts the way of a message that was just accepted.
 func (r *Relay) begin(m *message) {
@@ -30,7 +33,7 @@ func (r *Relay) record(m *message) {
 	for i := range m.Recipients {
 		changes = append(changes, m.change(&m.Recipients[i], mail.Dropped, m.Note))
 	}
-	if err := r.advance(context.Background(), changes...); err != nil {
+	if err := r.advance(context.WithoutCancel(r.Life), changes...); err != nil {
 		r.Log.Error("recorded message could not be ended", "mid", m.ID, "err", err)
 	}
 	r.uncache(m)
@@ -40,18 +43,44 @@ func (r *Relay) record(m *message) {
 // switched off there is nothing to wait for.
 func (r *Relay) turn(m *message) {
 	if r.Judges == nil {
-		r.process(context.Background(), m)
+		r.process(m)
 		return
 	}
-	r.JudgeTurn.Submit(m.Tenant, "judge", func(ctx context.Context) deliver.Signal {
-		r.process(ctx, m)
-		return deliver.SignalNone
-	})
+	r.pending.Add(1)
+	run := func() deliver.Signal {
+		defer r.pending.Add(-1)
+		r.process(m)
+		return deliver.Fine
+	}
+	if r.pending.Load() > maxPending || !r.JudgeTurn.Submit(m.Tenant, "judge", run) {
+		r.pending.Add(-1)
+		r.giveBack(m)
+	}
 }
 
-func (r *Relay) process(ctx context.Context, m *message) {
-	if err := r.Process(ctx, m); err != nil && ctx.Err() == nil {
+func (r *Relay) process(m *message) {
+	if err := r.Process(r.Life, m); err != nil && r.Life.Err() == nil {
 		r.Log.Error("message stays in the ledger and is taken up again", "mid", m.ID, "tenant", m.Tenant, "err", err)
+	}
+}
+
+// giveBack leaves m to the ledger when too much is in memory; the reconciler finds
+// it again.
+func (r *Relay) giveBack(m *message) {
+	r.uncache(m)
+	changes := make([]store.Change, 0, len(m.Recipients))
+	for i := range m.Recipients {
+		to := &m.Recipients[i]
+		state := mail.Accepted
+		if _, decided := m.decisions[to.N]; decided || to.State == mail.Delivering {
+			state = mail.Delivering
+		}
+		c := m.change(to, state, "waiting for its turn")
+		c.NextAt = time.Now().Add(giveBackFor)
+		changes = append(changes, c)
+	}
+	if err := r.advance(context.WithoutCancel(r.Life), changes...); err != nil {
+		r.Log.Error("message waits until its lease ends", "mid", m.ID, "tenant", m.Tenant, "err", err)
 	}
 }
 
@@ -82,6 +111,9 @@ func (r *Relay) Run(ctx context.Context) {
 }
 
 func (r *Relay) reconcile(ctx context.Context) (int, error) {
+	if r.pending.Load() > maxPending/2 {
+		return 0, nil
+	}
 	due, err := r.Store.Claim(ctx, time.Now(), claimBatch)
 	n := 0
 	for i := range due {

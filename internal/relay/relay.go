@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"postern/internal/mail"
@@ -31,10 +32,12 @@ type Relay struct {
 	SendTurn  *deliver.Queue // whose turn it is to be sent
 	Guard     *Guard
 	Retry     Retry
+	Life      context.Context // ends when the process is to stop
 	Log       *slog.Logger
 	Metric    *metric.Set
 
-	cached cache
+	cached  atomic.Int64 // octets of accepted messages in memory
+	pending atomic.Int64 // messages in memory between accepted and sent
 }
 
 // Judges is the judge's side of judge.Pool.

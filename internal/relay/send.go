@@ -32,18 +32,24 @@ func (r *Relay) send(m *message, ready []*store.Recipient) {
 	}
 	var left atomic.Int32
 	left.Store(int32(len(groups)))
-	for g, rcpts := range groups {
-		domain, ok := r.Directory.Domain(g.domain)
-		if !ok || len(domain.MTAs) == 0 {
-			domain = mail.Domain{Name: g.domain} // settled as deferred: somebody removed it meanwhile
+	done := func() {
+		if left.Add(-1) == 0 {
+			r.uncache(m)
 		}
-		r.SendTurn.Submit(m.Tenant, g.domain, func(ctx context.Context) deliver.Signal {
-			out := r.deliver(ctx, m, rcpts, domain)
-			if left.Add(-1) == 0 {
-				r.uncache(m)
-			}
-			return deliver.SignalOf(out)
-		})
+	}
+	for g, rcpts := range groups {
+		r.pending.Add(1)
+		run := func() deliver.Signal {
+			defer r.pending.Add(-1)
+			defer done()
+			domain, _ := r.Directory.Domain(g.domain) // without MTAs if somebody removed it meanwhile
+			return deliver.SignalOf(r.deliver(r.Life, m, rcpts, domain))
+		}
+		if !r.SendTurn.Submit(m.Tenant, g.domain, run) {
+			r.pending.Add(-1)
+			r.giveBack(m.only(rcpts))
+			done()
+		}
 	}
 }
 

@@ -59,6 +59,9 @@ func (r *reader) read() {
 		e := entity{path: path, digest: digest}
 		var ended bool
 		e.head, pos, ended = r.header(pos, digest)
+		if ended && !isRoot(path, r.prefix) && len(e.head.fields) > 0 {
+			e.head.odd |= oddHeader // a returned message may be no more than its header, a part may not
+		}
 		r.odd |= e.head.odd
 		e.body = span{pos, pos}
 		e.kind = e.head.kind()
@@ -263,9 +266,5 @@ func (r *reader) header(pos int, digest bool) (h head, body int, ended bool) {
 		r.p.limit("limit.header", "A header is longer than %d octets; the rest of it was not read.", r.p.lim.Header)
 		block = block[:r.p.lim.Header]
 	}
-	h = r.p.readHead(block, digest)
-	if ended && len(block) > 0 && start != 0 {
-		h.odd |= oddHeader
-	}
-	return h, body, ended
+	return r.p.readHead(block, digest), body, ended
 }

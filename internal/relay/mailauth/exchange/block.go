@@ -1,0 +1,114 @@
+package exchange
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"postern/internal/mail"
+)
+
+// block is what Exchange wrote on top of a message.
+type block struct {
+	fields mail.Header // above the edge's Received, that one included
+	edge   *hop        // where the message entered from outside; nil if it did not
+	from   bool        // at least one Received of Exchange stands on top
+}
+
+// hop is one Received field of Exchange.
+type hop struct {
+	helo string
+	ip   netip.Addr
+	by   string
+	edge bool // written by a server that takes mail from outside
+}
+
+// received matches "from NAME (IP) by NAME (IP) with ...", unfolded.
+var received = regexp.MustCompile(`^from\s+(\S+)\s+\((\[?[0-9A-Fa-f:.%]+\]?)\)\s+by\s+(\S+)(?:\s+\(\[?[0-9A-Fa-f:.%]+\]?\))?\s+with\s+(.*)$`)
+
+// top finds the block. It starts at the first field and ends with the Received of
+// the edge, or before the first Received that is not Exchange's.
+func top(h mail.Header) block {
+	var b block
+	for i, f := range h {
+		if !f.Is("Received") {
+			continue
+		}
+		hop, ok := parseHop(f.Value())
+		if !ok {
+			if b.from {
+				b.fields = h[:i]
+				return b
+			}
+			continue // our own, or that of a gateway of ours, above the block
+		}
+		b.from = true
+		if hop.edge {
+			b.edge, b.fields = &hop, h[:i+1]
+			return b
+		}
+	}
+	if b.from {
+		b.fields = h
+	}
+	return b
+}
+
+// parseHop reads a Received field; ok is false if Exchange Online did not write
+// it. "by" is the writer's own word: a server of *.mail.protection.outlook.com is
+// an edge, those of the mailbox servers end otherwise.
+func parseHop(value string) (h hop, ok bool) {
+	m := received.FindStringSubmatch(strings.Join(strings.Fields(value), " "))
+	if m == nil {
+		return h, false
+	}
+	by := strings.ToLower(m[3])
+	if !isExchange(by) || !isExchangeProtocol(m[4]) {
+		return h, false
+	}
+	address := strings.Trim(m[2], "[]")
+	address, _, _ = strings.Cut(address, "%")
+	h = hop{helo: m[1], by: by}
+	h.ip, _ = netip.ParseAddr(address)
+	h.edge = strings.HasSuffix(by, ".mail.protection.outlook.com") || h.ip.IsValid() && !isInternal(h.ip)
+	return h, true
+}
+
+// exchangeDomains are the names of Exchange Online's servers in all its clouds.
+var exchangeDomains = []string{
+	".outlook.com", ".office365.com", ".outlook.de", ".office365.us", ".outlook.us", ".partner.outlook.cn", ".exchangelabs.com",
+}
+
+func isExchange(host string) bool {
+	for _, d := range exchangeDomains {
+		if strings.HasSuffix(host, d) {
+			return true
+		}
+	}
+	return false
+}
+
+func isExchangeProtocol(with string) bool {
+	for _, p := range []string{"Microsoft SMTP Server", "mapi", "HTTPS", "HTTP", "TransportReplication"} {
+		if strings.HasPrefix(with, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// internalNetworks are the addresses that Exchange's servers use among themselves.
+var internalNetworks = []netip.Prefix{
+	netip.MustParsePrefix("2603:1000::/20"), netip.MustParsePrefix("2a01:111:e000::/36"),
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fe80::/10"),
+}
+
+func isInternal(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	for _, n := range internalNetworks {
+		if n.Contains(ip) {
+			return true
+		}
+	}
+	return ip.IsLoopback()
+}
