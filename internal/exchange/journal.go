@@ -39,7 +39,8 @@ type Saved struct {
 	Created  bool                `json:"created,omitempty"` // by us: a roll back removes it
 	Props    map[string]*Touched `json:"props,omitempty"`
 	Added    map[string][]string `json:"added,omitempty"`    // entries of ours in a shared list
-	Priority *int                `json:"priority,omitempty"` // of a rule we did not create, before we moved it
+	Priority *int                `json:"priority,omitempty"` // of a rule we did not create, before we moved it or switched it off
+	Claims   map[string][]string `json:"claims,omitempty"`   // protection: which policy wants which properties
 }
 
 // Touched is one property: what it was before our first change, and what we wrote.
@@ -116,8 +117,15 @@ func (s *State) note(a *Action, cur *Current) {
 		}
 		saved.Added[list] = union(saved.Added[list], without(add, listOf(current[list])))
 	}
-	if a.move && saved.Priority == nil && !saved.Created {
+	if saved.Priority != nil || saved.Created {
+		return
+	}
+	switch {
+	case a.move:
 		p := s.place(a.name, cur)
+		saved.Priority = &p
+	case a.keepsPlace:
+		p := intOf(current["Priority"])
 		saved.Priority = &p
 	}
 }

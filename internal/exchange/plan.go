@@ -17,19 +17,20 @@ type Action struct {
 	GuideSteps []string `json:"guide_steps"`
 	Why        string   `json:"why"`
 
-	kind   Kind
-	name   string
-	create bool                // makes the object
-	remove bool                // removes it
-	ours   bool                // it bears our marker: a roll back may remove it although the journal does not know it
-	move   bool                // changes the priority of a rule
-	gate   bool                // enables a redirect rule: only after validation and probe
-	once   bool                // cannot be undone
-	stamp  bool                // takes the time at which it is done
-	undo   bool                // part of a roll back: writes only what was there before
-	drain  bool                // waits until the relay's queue is empty
-	writes Values              // properties it sets, for the journal
-	adds   map[string][]string // entries it adds to shared lists
+	kind       Kind
+	name       string
+	create     bool                // makes the object
+	remove     bool                // removes it
+	ours       bool                // it bears our marker: a roll back may remove it although the journal does not know it
+	move       bool                // changes the priority of a rule
+	gate       bool                // enables a redirect rule: only after validation and probe
+	once       bool                // cannot be undone
+	stamp      bool                // takes the time at which it is done
+	undo       bool                // part of a roll back: writes only what was there before
+	drain      bool                // waits until the relay's queue is empty
+	keepsPlace bool                // a policy's rule, whose place in the order is kept for coming back
+	writes     Values              // properties it sets, for the journal
+	adds       map[string][]string // entries it adds to shared lists
 }
 
 // A Plan is what has to be done to a tenant, in order. It is empty when everything

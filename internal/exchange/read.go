@@ -28,6 +28,8 @@ type Current struct {
 	Inbound      []map[string]any
 	Outbound     []map[string]any
 	Rules        []map[string]any // by priority
+
+	protection map[string]map[string]any // policies and their rules, by key
 }
 
 // Read reads all of a tenant that a plan depends on. names are outbound connectors
@@ -119,6 +121,9 @@ func (c *Current) Object(k Kind, name string) map[string]any {
 			}
 		}
 		return nil
+	}
+	if o, ok := c.protection[objectKey(k, name)]; ok {
+		return o
 	}
 	return byName(c.list(k), name)
 }

@@ -85,6 +85,10 @@ func undo(s *Saved, current map[string]any, cur *Current, why string) undone {
 	if hasState {
 		u.take(switchAction(o, text(state), text(current["State"]), why))
 	}
+	if s.protection() && s.Priority != nil && intOf(current["Priority"]) != *s.Priority {
+		u.take(Action{ID: o.ID + "/place", Object: o.ID, Cmdlet: "Set-" + string(s.Kind), Parameters: Values{"Identity": o.Name, "Priority": *s.Priority},
+			Before: Values{"Priority": current["Priority"]}, After: Values{"Priority": *s.Priority}, GuideSteps: []string{}, Why: why, kind: s.Kind, name: s.Name})
+	}
 	return u
 }
 
