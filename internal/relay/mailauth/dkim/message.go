@@ -6,12 +6,13 @@ import (
 	_ "crypto/sha1" // for rsa-sha1, which is verified to be reported but never passes
 	_ "crypto/sha256"
 	"strings"
+	"sync"
 
 	"postern/internal/mail"
 )
 
-// A Message is a message prepared for its signatures. It is not safe for
-// concurrent use.
+// A Message is a message prepared for its signatures. It may be verified from
+// several goroutines.
 type Message struct {
 	Header mail.Header
 	Body   []byte
@@ -19,8 +20,8 @@ type Message struct {
 
 	octets []byte
 	fields map[string][]int // by name in lower case, top to bottom
+	mu     sync.Mutex
 	hashes map[bodyKind]bodyHash
-	buf    []byte
 }
 
 type bodyKind struct {
@@ -78,6 +79,8 @@ func (m *Message) Count(name string) int { return len(m.fields[name]) }
 
 // bodyHash is computed once for each kind, however many signatures share it.
 func (m *Message) bodyHash(kind bodyKind) bodyHash {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if sum, ok := m.hashes[kind]; ok {
 		return sum
 	}
@@ -90,9 +93,9 @@ func (m *Message) bodyHash(kind bodyKind) bodyHash {
 
 // signedHeader is the canonical input of the signature in field self: the fields
 // named by h=, each name taken from the bottom up, then the signature's own field
-// (RFC 6376 §5.4.2, §3.7). The octets are valid until the next call.
-func (m *Message) signedHeader(sig *Signature, self int) []byte {
-	buf := m.buf[:0]
+// (RFC 6376 §5.4.2, §3.7). self is -1, and own that field, while it is being made.
+func (m *Message) signedHeader(sig *Signature, self int, own []byte) []byte {
+	buf := make([]byte, 0, 4096)
 	taken := make(map[string]int, len(sig.Headers))
 	for _, name := range sig.Headers {
 		name = strings.ToLower(name)
@@ -108,9 +111,7 @@ func (m *Message) signedHeader(sig *Signature, self int) []byte {
 		taken[name]++
 		buf = AppendField(buf, sig.header, m.Header[at[n]].Raw)
 	}
-	buf = AppendUnsigned(buf, sig.header, m.Header[self].Raw)
-	m.buf = buf
-	return buf
+	return AppendUnsigned(buf, sig.header, own)
 }
 
 // Digest is the hash of octets under the signature's algorithm.

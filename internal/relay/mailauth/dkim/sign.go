@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"postern/internal/mail"
 )
 
 // DefaultHeaders are signed unless a Signer names its own: what a reader sees and
@@ -56,11 +54,7 @@ func (s *Signer) Field(m *Message, name, first, instance string, at time.Time) (
 	tail := fmt.Sprintf("; bh=%s; c=relaxed/relaxed; d=%s; h=%s; %ss=%s; t=%d", base64.StdEncoding.EncodeToString(sum),
 		s.Domain, strings.ToLower(strings.Join(names, ":")), instance, s.Selector, at.Unix())
 
-	self := len(m.Header)
-	m.Header = append(m.Header, mail.Field{Name: name, Raw: []byte(head + tail)})
-	input := m.signedHeader(sig, self)
-	m.Header = m.Header[:self]
-	return s.Complete(head, tail, input)
+	return s.Complete(head, tail, m.signedHeader(sig, -1, []byte(head+tail)))
 }
 
 // Algorithm is the a= tag for the signer's key.

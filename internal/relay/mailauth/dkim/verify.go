@@ -127,7 +127,7 @@ func (m *Message) Verify(sig *Signature, field int, keys []*Key) error {
 	if !bytes.Equal(body.sum, sig.BodyHash) {
 		return fail(mail.ResultFail, "the body was changed")
 	}
-	key, err := sig.match(m.signedHeader(sig, field), keys)
+	key, err := sig.match(m.signedHeader(sig, field, m.Header[field].Raw), keys)
 	if err != nil {
 		return err
 	}

@@ -21,32 +21,49 @@ type Resolver interface {
 	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
 }
 
-// Check evaluates DMARC for the From fields of header. spf must be of the domain
-// that RFC 9989 §4.4.2 names: of MAIL FROM, or of HELO for the null path. Without
-// a policy the result is none; a From that is not exactly one author domain is
-// permerror and never pass.
-func Check(ctx context.Context, r Resolver, header mail.Header, spf mail.SPF, dkim []mail.DKIM) mail.DMARC {
-	author, err := Author(header)
-	if err != nil {
-		return mail.DMARC{Result: mail.ResultPermError, Reason: err.Error()}
-	}
-	return Evaluate(ctx, r, author, spf, dkim)
+// A Policy is what the owner of a message's author domain asks for. Evaluate needs
+// it, and it needs nothing but the header, so both can be prepared side by side.
+type Policy struct {
+	walker
+	resolver Resolver
+	out      mail.DMARC
+	record   Record
+	org      string // Organizational Domain of the author
+
+	final     bool // out holds the answer already
+	undecided bool // an identifier would be aligned, but DNS did not answer for it
 }
 
-// Evaluate is Check for an author domain that is already known.
-func Evaluate(ctx context.Context, r Resolver, author string, spf mail.SPF, dkim []mail.DKIM) mail.DMARC {
-	e := &evaluation{
+// Discover finds the policy for the From fields of header (RFC 9989 §4.10).
+func Discover(ctx context.Context, r Resolver, header mail.Header) *Policy {
+	author, err := Author(header)
+	e := &Policy{
 		walker:   walker{ctx: ctx, lookup: r.LookupTXT, known: map[string]*answer{}},
 		resolver: r,
 		out:      mail.DMARC{Result: mail.ResultNone, Domain: author},
 	}
-	record, err := e.discover(author)
 	if err != nil {
+		e.out.Result, e.out.Reason, e.final = mail.ResultPermError, err.Error(), true
+		return e
+	}
+	if e.record, err = e.discover(author); err != nil {
+		e.failed(err)
+	}
+	return e
+}
+
+// Evaluate compares what passed with the author domain (RFC 9989 §4.4). spf must
+// be of the domain of MAIL FROM, or of HELO for the null path. Without a policy
+// the result is none; a From that is not exactly one author domain is permerror
+// and never pass.
+func (e *Policy) Evaluate(spf mail.SPF, dkim []mail.DKIM) mail.DMARC {
+	if e.final {
+		return e.out
+	}
+	if err := e.align(spf, dkim); err != nil {
 		return e.failed(err)
 	}
-	if err := e.align(record, spf, dkim); err != nil {
-		return e.failed(err)
-	}
+	author := e.out.Domain
 	if e.out.Policy == "" {
 		e.out.Reason = author + " has no DMARC record"
 		return e.out
@@ -64,23 +81,14 @@ func Evaluate(ctx context.Context, r Resolver, author string, spf mail.SPF, dkim
 	return e.out
 }
 
-type evaluation struct {
-	walker
-	resolver Resolver
-	out      mail.DMARC
-	org      string // Organizational Domain of the author
-
-	undecided bool // an identifier would be aligned, but DNS did not answer for it
-}
-
-func (e *evaluation) failed(err error) mail.DMARC {
-	e.out.Result, e.out.Reason = mail.ResultTempError, err.Error()
+func (e *Policy) failed(err error) mail.DMARC {
+	e.out.Result, e.out.Reason, e.final = mail.ResultTempError, err.Error(), true
 	return e.out
 }
 
 // discover finds the record that applies: of the author's domain, else of its
 // Organizational Domain, else of the public suffix above that (RFC 9989 §4.10.1).
-func (e *evaluation) discover(author string) (Record, error) {
+func (e *Policy) discover(author string) (Record, error) {
 	nodes, err := e.walk(author)
 	if err != nil {
 		return Record{}, err
@@ -102,7 +110,7 @@ func (e *evaluation) discover(author string) (Record, error) {
 
 // policy is what the owner asks for author: p for the domain itself, np for names
 // that do not exist, else sp, else p; one step less while testing (RFC 9989 §4.7).
-func (e *evaluation) policy(n node, author string) (string, error) {
+func (e *Policy) policy(n node, author string) (string, error) {
 	p := n.record.Policy
 	if n.domain != author {
 		if n.record.Subdomains != "" {
@@ -126,7 +134,7 @@ func (e *evaluation) policy(n node, author string) (string, error) {
 
 // exists reports whether DNS knows anything at author. The Resolver does not tell
 // "no such name" from "no such type", so the types that mail uses are asked.
-func (e *evaluation) exists(author string) (bool, error) {
+func (e *Policy) exists(author string) (bool, error) {
 	mx, errMX := e.resolver.LookupMX(e.ctx, author)
 	if len(mx) > 0 {
 		return true, nil
@@ -150,15 +158,15 @@ func (e *evaluation) exists(author string) (bool, error) {
 // align fills in which identifiers match (RFC 9989 §4.4). It asks DNS only for
 // domains that could match. An attacker can make look-ups of his own domains fail,
 // so failures count only where the identifier is aligned.
-func (e *evaluation) align(record Record, spf mail.SPF, dkim []mail.DKIM) error {
+func (e *Policy) align(spf mail.SPF, dkim []mail.DKIM) error {
 	type identifier struct {
 		domain string
 		strict bool
 		result mail.Result
 	}
-	ids := []identifier{{spf.Domain, record.StrictSPF, spf.Result}}
+	ids := []identifier{{spf.Domain, e.record.StrictSPF, spf.Result}}
 	for _, d := range dkim {
-		ids = append(ids, identifier{d.Domain, record.StrictDKIM, d.Result})
+		ids = append(ids, identifier{d.Domain, e.record.StrictDKIM, d.Result})
 	}
 	aligned := make([]bool, len(ids))
 	errs := make([]error, len(ids))
@@ -186,7 +194,7 @@ func (e *evaluation) align(record Record, spf mail.SPF, dkim []mail.DKIM) error 
 	return errors.Join(errs...)
 }
 
-func (e *evaluation) aligned(domain string, strict bool) (bool, error) {
+func (e *Policy) aligned(domain string, strict bool) (bool, error) {
 	domain = fold(domain)
 	if domain == "" || domain == e.out.Domain || strict {
 		return domain != "" && domain == e.out.Domain, nil

@@ -17,10 +17,11 @@ type block struct {
 
 // hop is one Received field of Exchange.
 type hop struct {
-	helo string
-	ip   netip.Addr
-	by   string
-	edge bool // written by a server that takes mail from outside
+	helo   string
+	ip     netip.Addr
+	by     string
+	edge   bool // from a client that is no server of Exchange
+	border bool // by a server that takes mail from anybody; others want a login
 }
 
 // received matches "from NAME (IP) by NAME (IP) with ...", unfolded.
@@ -30,6 +31,7 @@ var received = regexp.MustCompile(`^from\s+(\S+)\s+\((\[?[0-9A-Fa-f:.%]+\]?)\)\s
 // the edge, or before the first Received that is not Exchange's.
 func top(h mail.Header) block {
 	var b block
+	skipped := false
 	for i, f := range h {
 		if !f.Is("Received") {
 			continue
@@ -40,7 +42,11 @@ func top(h mail.Header) block {
 				b.fields = h[:i]
 				return b
 			}
-			continue // our own, or that of a gateway of ours, above the block
+			if skipped {
+				return b
+			}
+			skipped = true // may be our own, above the block
+			continue
 		}
 		b.from = true
 		if hop.edge {
@@ -56,7 +62,7 @@ func top(h mail.Header) block {
 
 // parseHop reads a Received field; ok is false if Exchange Online did not write
 // it. "by" is the writer's own word: a server of *.mail.protection.outlook.com is
-// an edge, those of the mailbox servers end otherwise.
+// a border, those of the mailbox servers end otherwise.
 func parseHop(value string) (h hop, ok bool) {
 	m := received.FindStringSubmatch(strings.Join(strings.Fields(value), " "))
 	if m == nil {
@@ -70,7 +76,8 @@ func parseHop(value string) (h hop, ok bool) {
 	address, _, _ = strings.Cut(address, "%")
 	h = hop{helo: m[1], by: by}
 	h.ip, _ = netip.ParseAddr(address)
-	h.edge = strings.HasSuffix(by, ".mail.protection.outlook.com") || h.ip.IsValid() && !isInternal(h.ip)
+	h.border = strings.Contains(by, ".mail.protection.")
+	h.edge = h.border || h.ip.IsValid() && !isInternal(h.ip)
 	return h, true
 }
 

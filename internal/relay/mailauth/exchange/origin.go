@@ -31,8 +31,8 @@ func Read(h mail.Header, from string) (origin mail.Origin, found *mail.Exchange,
 		TenantID: last(h, "X-MS-Exchange-CrossTenant-Id"),
 		AuthAs:   last(h, "X-MS-Exchange-CrossTenant-AuthAs"),
 	}
-	origin.Internal = b.edge == nil && strings.EqualFold(found.AuthAs, "Internal") && internalOnly(h)
-	if origin.Internal {
+	origin.Internal = (b.edge == nil || !b.edge.border) && strings.EqualFold(found.AuthAs, "Internal") && internalOnly(h)
+	if origin.Internal && b.edge == nil {
 		origin.Source = "cip"
 	}
 	if r := lastReport(h); reportFits(r, origin) {
@@ -100,7 +100,7 @@ func internalOnly(h mail.Header) bool {
 // the message if it names another address.
 func reportFits(r report, o mail.Origin) bool {
 	ip := parse(r["CIP"])
-	return ip.IsValid() && (ip == o.IP || ip == internalIP && !o.IP.IsValid())
+	return ip.IsValid() && (ip == o.IP || ip == internalIP && (o.Internal || !o.IP.IsValid()))
 }
 
 func parse(text string) netip.Addr {
