@@ -36,6 +36,7 @@ type conn struct {
 
 	messages int       // transactions begun
 	idle     time.Time // since when it waits in the pool
+	served   time.Time // when it last delivered a message
 	dirty    bool      // the hop must be told RSET before the next MAIL
 }
 

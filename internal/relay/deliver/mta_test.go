@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type hop struct {
 	got      []message
 	sessions int
 	open     []net.Conn
+	last     *cutter  // of the newest connection
 	lines    []string // every command line
 }
 
@@ -150,21 +152,26 @@ func (h *hop) commands() []string {
 	return slices.Clone(h.lines)
 }
 
+// cutter resets a connection after so many octets were read from it.
 type cutter struct {
 	net.Conn
-	left int
+	left atomic.Int64
 }
 
 func (c *cutter) Read(p []byte) (int, error) {
-	if len(p) > c.left {
-		p = p[:c.left]
-	}
 	n, err := c.Conn.Read(p)
-	if c.left -= n; c.left == 0 {
+	if left := c.left.Add(-int64(n)); left <= 0 {
 		reset(c.Conn)
-		return n, io.ErrClosedPipe
+		return max(n+int(left), 0), io.ErrClosedPipe
 	}
 	return n, err
+}
+
+// leftNow lets the open connection have n more octets.
+func (h *hop) leftNow(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last.left.Store(int64(n))
 }
 
 func reset(nc net.Conn) {
@@ -177,7 +184,12 @@ func reset(nc net.Conn) {
 func (s *session) run() {
 	defer s.nc.Close()
 	if s.h.cutRead > 0 {
-		s.nc = &cutter{s.nc, s.h.cutRead}
+		c := &cutter{Conn: s.nc}
+		c.left.Store(int64(s.h.cutRead))
+		s.nc = c
+		s.h.mu.Lock()
+		s.h.last = c
+		s.h.mu.Unlock()
 	}
 	s.br, s.bw = bufio.NewReaderSize(s.nc, 64<<10), bufio.NewWriter(s.nc)
 	if !s.answer("banner", "", "220 hop.test ESMTP") {

@@ -60,6 +60,7 @@ func (x *transaction) finish(r *reply) *hopError {
 		x.answered(x.accepted, r)
 		return nil
 	}
+	x.c.served = x.now
 	x.settle(x.accepted, Outcome{Kind: Delivered, Reply: r.String()})
 	if sent := x.t.job.Sent; sent != nil {
 		told := make([]Outcome, len(x.accepted))

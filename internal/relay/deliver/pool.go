@@ -11,7 +11,7 @@ const (
 	defaultIdle  = 15 * time.Second // shorter than any hop's own limit, which is a reply we could mistake
 	maxIdle      = 1000             // connections kept in all
 	maxIdleRoute = 20               // and for one route, as many as Queue runs at a time
-	hot          = time.Second      // a connection used this recently is taken to be alive
+	hot          = time.Second      // after a delivery a connection is trusted this long
 )
 
 // pool keeps connections between messages, the one used last on top.

@@ -183,11 +183,10 @@ func (s *Sender) deliverOn(ctx context.Context, c *conn, t *transfer) *hopError 
 	}
 	for todo := t.pending(); len(todo) > 0; {
 		n := min(len(todo), most)
-		x := &transaction{c: c, t: t, batch: todo[:n]}
+		x := &transaction{c: c, t: t, batch: todo[:n], now: s.Now()}
 		if err := s.transact(x); err != nil {
 			return err
 		}
-		c.idle = time.Time{}                // it has just answered
 		todo = append(x.again, todo[n:]...) // again is shorter than the batch
 	}
 	return nil

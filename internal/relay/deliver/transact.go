@@ -22,6 +22,7 @@ type transaction struct {
 	c     *conn
 	t     *transfer
 	batch []int // recipients, as indexes into the job's
+	now   time.Time
 
 	content  *content
 	chunk    []byte // first piece of it
@@ -59,7 +60,7 @@ func (s *Sender) transact(x *transaction) *hopError {
 		return nil
 	}
 	x.c.messages++
-	bad := x.run(s.Now())
+	bad := x.run()
 	if bad != nil && x.sent && !x.refused && bad.reply == nil {
 		x.settle(append(x.accepted, x.batch[x.heard:]...), Outcome{Kind: Deferred, Unsure: true, Signal: Busy,
 			Reply: "the reply to the complete message was lost (" + words(bad.err) + "): it may have been delivered, and is tried again later"})
@@ -69,16 +70,16 @@ func (s *Sender) transact(x *transaction) *hopError {
 
 // run is the dialogue, by one of three ways: all in one write, the envelope in
 // one write, or line by line.
-func (x *transaction) run(now time.Time) *hopError {
-	// Only on a connection that surely lives is everything sent at once: lost
-	// then, nobody knows whether the message was taken.
-	fresh := x.c.idle.IsZero() || now.Sub(x.c.idle) < hot
+func (x *transaction) run() *hopError {
+	// Everything is sent at once only where a message got through a moment ago:
+	// if the connection is lost then, nobody knows whether this one was taken.
+	warm := x.now.Sub(x.c.served) < hot
 	data := !x.c.ext.chunking
 	var bad *hopError
 	switch {
 	case !x.c.ext.pipelining:
 		bad = x.lockstep()
-	case !data && x.whole && fresh:
+	case !data && x.whole && warm:
 		return x.atOnce()
 	default:
 		bad = x.envelope(data)
