@@ -89,10 +89,8 @@ func (c *carver) add(name string, data []byte) {
 	if name != "" {
 		part.Disposition = "attachment"
 	}
-	if i := c.p.add(part, data, c.depth, true); i >= 0 {
-		c.n++
-		c.p.disagree(i, c.odd)
-	}
+	c.n++
+	c.p.addOther(part, data, c.odd, c.depth)
 }
 
 // encodedFiles finds uuencoded and yEnc files by their first lines.
@@ -231,18 +229,44 @@ func (c *carver) quoted(b []byte) {
 		}
 		rest = rest[i+1:]
 	}
-	data, _ := transfer.QuotedPrintable(b)
-	c.addText(data)
-	for _, d := range transfer.QuotedPrintableReadings(b) {
-		c.addText(d)
+	for _, w := range escapedWindows(b) {
+		data, regular := transfer.QuotedPrintable(w)
+		c.add("", data)
+		if !regular {
+			for _, d := range transfer.QuotedPrintableReadings(w) {
+				c.add("", d)
+			}
+		}
 	}
 }
 
-// addText adds text without weight: it is all there in the strict reading too,
-// only not decoded.
-func (c *carver) addText(data []byte) {
-	part := mail.Part{Reading: mail.Carved, Path: c.path(), Type: "text/plain"}
-	c.p.add(part, data, c.depth, true)
+// escapedWindows are the stretches of lines with escapes, with up to three lines
+// without one between them.
+func escapedWindows(b []byte) (windows [][]byte) {
+	from, last, without := -1, 0, 0
+	for pos := 0; pos < len(b); {
+		line, next := anyLineAt(b, pos)
+		switch {
+		case bytes.IndexByte(line, '=') >= 0:
+			if from < 0 {
+				from = pos
+			}
+			last, without = next, 0
+		case from >= 0:
+			if without++; without > 3 {
+				windows = append(windows, b[from:last])
+				from = -1
+			}
+		}
+		if len(windows) >= maxCarved {
+			return windows
+		}
+		pos = next
+	}
+	if from >= 0 {
+		windows = append(windows, b[from:last])
+	}
+	return windows
 }
 
 // magic finds files that stand in the octets without any encoding.

@@ -95,9 +95,12 @@ func splitFields(b []byte, limit int) (fields []field, odd oddity, cut bool) {
 }
 
 func cutField(raw []byte) (field, oddity) {
+	if bytes.HasPrefix(raw, []byte("From ")) || bytes.HasPrefix(raw, []byte(">From ")) {
+		return field{value: raw}, 0 // of a mailbox file
+	}
 	i := bytes.IndexByte(raw, ':')
 	if i < 0 || bytes.IndexByte(raw[:i], '\n') >= 0 {
-		if len(bytes.TrimSpace(raw)) == 0 || bytes.HasPrefix(raw, []byte("From ")) || bytes.HasPrefix(raw, []byte(">From ")) {
+		if len(bytes.TrimSpace(raw)) == 0 {
 			return field{value: raw}, 0
 		}
 		return field{value: raw}, oddHeader

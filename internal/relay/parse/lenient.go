@@ -2,8 +2,6 @@ package parse
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -102,8 +100,6 @@ type lenient struct {
 	depth  int
 	done   map[span]bool
 	work   int // octets that may still be looked at
-	n      int // parts found
-	texts  map[[32]byte]bool
 }
 
 // delimLine is a line that some reader could take for a boundary.
@@ -308,7 +304,7 @@ func readings(enc string, body []byte) [][]byte {
 }
 
 func (l *lenient) path() string {
-	path := "lenient." + strconv.Itoa(l.n+1)
+	path := "lenient." + strconv.Itoa(len(l.p.msg.Parts)+1)
 	if l.prefix != "" {
 		path = l.prefix + "/" + path
 	}
@@ -322,95 +318,7 @@ func (l *lenient) add(h mail.Part, data []byte, others bool) {
 		return
 	}
 	h.Reading, h.Path = mail.Lenient, l.path()
-	if l.known(data) {
-		return
-	}
-	i := l.p.add(h, data, l.depth, true)
-	if i < 0 {
-		return
-	}
-	l.n++
-	l.p.disagree(i, l.odd)
-}
-
-// known reports text that the strict reading has too, but for white space.
-func (l *lenient) known(data []byte) bool {
-	if !readable(data) {
-		return false
-	}
-	if l.texts == nil {
-		l.texts = map[[32]byte]bool{}
-		for _, part := range l.p.msg.Parts {
-			if part.Reading == mail.Strict && readable(part.Data) {
-				l.texts[bare(part.Data)] = true
-			}
-		}
-	}
-	key := bare(data)
-	again := l.texts[key]
-	l.texts[key] = true
-	return again
-}
-
-// bare is the hash of text without its white space.
-func bare(data []byte) [32]byte {
-	words := make([]byte, 0, len(data))
-	for _, c := range data {
-		if c > ' ' {
-			words = append(words, c)
-		}
-	}
-	return sha256.Sum256(words)
-}
-
-// disagree notes that only one reading has the part at index i, as heavily as the
-// part deserves.
-func (p *parser) disagree(i int, odd oddity) {
-	part := &p.msg.Parts[i]
-	if odd&serious == 0 {
-		p.report("mime.embedded", 0, part.Path, "Encoded content stands inside the text of the message: "+describe(part))
-		return
-	}
-	switch {
-	case matters(part):
-		p.report("mime.ambiguous", holdScore, part.Path, "Mail programs disagree about the parts of this message; only some of them show "+describe(part))
-	default:
-		p.report("mime.differs", 5, part.Path, "Mail programs disagree about the parts of this message; only some of them show "+describe(part))
-	}
-}
-
-func describe(part *mail.Part) string {
-	what := part.Sniffed
-	if what == "" {
-		what = part.Type
-	}
-	if part.Name != "" {
-		return fmt.Sprintf("%q (%s, %d octets).", clip(part.Name), what, part.Size)
-	}
-	return fmt.Sprintf("%s of %d octets.", what, part.Size)
-}
-
-// matters tells whether a part that only some readers see could do harm: all but
-// plain text, pictures and sound.
-func matters(part *mail.Part) bool {
-	if part.Container != "" && part.Container != "message" {
-		return true
-	}
-	if program(part.Data) || runs[extension(part.Name)] {
-		return true
-	}
-	for _, n := range part.Names {
-		if runs[extension(n)] {
-			return true
-		}
-	}
-	switch s := part.Sniffed; {
-	case strings.HasPrefix(s, "image/"), strings.HasPrefix(s, "audio/"), strings.HasPrefix(s, "video/"):
-		return s == "image/svg+xml"
-	case s == "text/plain", s == "":
-		return part.Name != "" && part.Disposition == "attachment" && part.Sniffed != "" || part.Type == "text/html"
-	}
-	return true
+	l.p.addOther(h, data, l.odd, l.depth)
 }
 
 // otherDecodings adds what other readers decode from irregular data of a part that
@@ -424,6 +332,9 @@ func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, de
 		alt := part
 		alt.Reading = mail.Lenient
 		alt.Path = part.Path + "/decoded"
+		if readable(d) && !program(d) && p.fresh(d) == 0 {
+			continue
+		}
 		i := p.add(alt, d, depth, true)
 		if i < 0 {
 			continue

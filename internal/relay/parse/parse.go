@@ -47,9 +47,12 @@ type parser struct {
 	seen     map[[32]byte]int // content → index in msg.Parts
 	texts_   []textPart       // to become Message.Text and Links, in order
 	budget   unpack.Budget
-	messages int // attached messages read so far
-	work     int // octets that other readings may still look at
-	hidden   int // octets of text that HTML hides
+	messages int             // attached messages read so far
+	hidden   int             // octets of text that HTML hides
+	via      mail.Reading    // of the part that is being looked into, if not strict
+	viaOdd   oddity          // why it was read so
+	lines    map[uint64]bool // hashes of the lines of known text
+	learned  int             // parts whose lines are in lines
 }
 
 // holdScore makes policy hold by itself (its threshold for "suspicious" is 50).

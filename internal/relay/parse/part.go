@@ -42,6 +42,10 @@ func decode(enc string, body []byte) (data []byte, regular bool) {
 // own says that data is memory of its own, to be counted.
 func (p *parser) add(part mail.Part, data []byte, depth int, own bool) int {
 	part.SHA256 = sha256.Sum256(data)
+	inner := p.via != "" && part.Reading == mail.Strict
+	if inner {
+		part.Reading = p.via
+	}
 	if part.Reading != mail.Strict {
 		if _, known := p.seen[part.SHA256]; known {
 			return -1
@@ -68,6 +72,9 @@ func (p *parser) add(part mail.Part, data []byte, depth int, own bool) int {
 	p.seen[part.SHA256] = i
 	p.msg.Parts = append(p.msg.Parts, part)
 	p.inside(i, data, depth)
+	if inner && part.Container != "message" {
+		p.disagree(i, p.viaOdd, 1)
+	}
 	return i
 }
 
@@ -90,6 +97,9 @@ func (p *parser) addMember(parent string, m unpack.Member, depth int) {
 	}
 	if m.Truncated && !m.Encrypted && m.Size > int64(len(m.Data)) {
 		p.report("limit.unpacked", holdScore, part.Path, "A file is too big unpacked; not all of it was looked at.")
+	}
+	if p.via != "" {
+		part.Reading = p.via
 	}
 	part.Sniffed = sniff(m.Data, "")
 	i := len(p.msg.Parts)
