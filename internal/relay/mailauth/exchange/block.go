@@ -104,8 +104,13 @@ func isExchangeProtocol(with string) bool {
 	return false
 }
 
-// internalNetworks are the addresses that Exchange's servers use among themselves.
+// internalNetworks are the addresses that Exchange's servers use among themselves,
+// those towards other organizations included. Only a border server takes mail from
+// anybody else at them.
 var internalNetworks = []netip.Prefix{
+	netip.MustParsePrefix("2a01:111:f400::/48"), netip.MustParsePrefix("2a01:111:f403::/48"),
+	netip.MustParsePrefix("40.92.0.0/15"), netip.MustParsePrefix("40.107.0.0/16"),
+	netip.MustParsePrefix("52.100.0.0/14"), netip.MustParsePrefix("104.47.0.0/17"),
 	netip.MustParsePrefix("2603:1000::/20"), netip.MustParsePrefix("2a01:111:e000::/36"),
 	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fe80::/10"),
 }

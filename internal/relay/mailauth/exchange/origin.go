@@ -35,7 +35,7 @@ func Read(h mail.Header, from string) (origin mail.Origin, found *mail.Exchange,
 	if origin.Internal && b.edge == nil {
 		origin.Source = "cip"
 	}
-	if r := lastReport(h); reportFits(r, origin) {
+	if r := lastReport(h); reportFits(r, origin, b) {
 		found.SCL, found.Category, found.Filtered = r["SCL"], r["CAT"], r["SFV"]
 	}
 	if found.SCL == "" {
@@ -97,10 +97,17 @@ func internalOnly(h mail.Header) bool {
 }
 
 // reportFits reports whether a Forefront report is of this hand-over: it came with
-// the message if it names another address.
-func reportFits(r report, o mail.Origin) bool {
+// the message if it names another address. Where Exchange looks through a gateway
+// of the tenant (enhanced filtering), it still names the gateway.
+func reportFits(r report, o mail.Origin, b block) bool {
 	ip := parse(r["CIP"])
-	return ip.IsValid() && (ip == o.IP || ip == internalIP && (o.Internal || !o.IP.IsValid()))
+	if !ip.IsValid() {
+		return false
+	}
+	if ip == internalIP {
+		return o.Internal || !o.IP.IsValid()
+	}
+	return ip == o.IP || b.edge != nil && ip == b.edge.ip
 }
 
 func parse(text string) netip.Addr {
