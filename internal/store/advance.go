@@ -132,7 +132,7 @@ func (row *changeRow) apply(t *tx, epoch int64) error {
 		" reasons = coalesce(?, reasons), attempts = coalesce(?, attempts), mta = coalesce(?, mta), reply = coalesce(?, reply),"+
 		" held_at = coalesce(?, held_at), expires_at = coalesce(?, expires_at), updated_at = ?, events = events || ?,"+
 		" next_at = CASE WHEN ? = 1 THEN next_at ELSE CAST(? AS BIGINT) END, lease = CASE WHEN ? = 1 THEN lease ELSE 0 END"+
-		" WHERE tenant = ? AND message = ? AND n = ? AND (lease = ? OR (? = 0 AND (lease >> 32) = ?)) AND state NOT IN "+final,
+		" WHERE tenant = ? AND message = ? AND n = ? AND (lease = ? OR (CAST(? AS BIGINT) = 0 AND (lease >> 32) = ?)) AND state NOT IN "+final,
 		string(c.State), row.verdict, row.action, row.score,
 		row.reasons, nonZero(c.Attempts), nonEmpty(c.MTA), nonEmpty(text(c.Reply)),
 		unix(c.HeldAt), unix(c.ExpiresAt), updated.UnixMilli(), row.events,

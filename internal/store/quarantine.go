@@ -11,7 +11,7 @@ import (
 // many calls for one held copy exactly one returns nil; the others get ErrNotHeld.
 func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error {
 	now := s.o.Now()
-	err := s.unhold(ctx, id, n, nil, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = 0, attempts = 0, expires_at = NULL, updated_at = ?, events = events || ?",
+	err := s.unhold(ctx, id, n, false, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = 0, attempts = 0, expires_at = NULL, updated_at = ?, events = events || ?",
 		now.UnixMilli(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: "released by " + by}}))
 	if err != nil {
 		return fmt.Errorf("release %s/%d: %w", id, n, err)
@@ -20,21 +20,21 @@ func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error
 }
 
 // Delete drops a held recipient's copy, with by as the reason in the ledger. The
-// octets go when nobody needs them; finished is true when those are in the spool.
-// The error is ErrNotHeld when the copy is not held.
-func (s *Store) Delete(ctx context.Context, id mail.ID, n int, by string) (finished bool, err error) {
+// octets beside the row go when nobody needs them; those in the spool are for the
+// caller, who asks Needed. The error is ErrNotHeld when the copy is not held.
+func (s *Store) Delete(ctx context.Context, id mail.ID, n int, by string) error {
 	now := s.o.Now()
-	err = s.unhold(ctx, id, n, &finished, "UPDATE recipients SET state = 'dropped', next_at = NULL, lease = 0, expires_at = NULL, updated_at = ?, events = events || ?",
+	err := s.unhold(ctx, id, n, true, "UPDATE recipients SET state = 'dropped', next_at = NULL, lease = 0, expires_at = NULL, updated_at = ?, events = events || ?",
 		now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Dropped, Text: "deleted by " + by}}))
 	if err != nil {
-		return false, fmt.Errorf("delete %s/%d: %w", id, n, err)
+		return fmt.Errorf("delete %s/%d: %w", id, n, err)
 	}
-	return finished, nil
+	return nil
 }
 
-// unhold changes one held row, guarded by its state, and ends the message if
-// finished is given: then nobody may need the octets any more.
-func (s *Store) unhold(ctx context.Context, id mail.ID, n int, finished *bool, set string, args ...any) error {
+// unhold changes one held row, guarded by its state. last says that the row ends
+// with it, so that maybe nobody needs the octets any more.
+func (s *Store) unhold(ctx context.Context, id mail.ID, n int, last bool, set string, args ...any) error {
 	tenant, err := s.tenantOf(ctx, id)
 	if err != nil {
 		return err
@@ -48,8 +48,8 @@ func (s *Store) unhold(ctx context.Context, id mail.ID, n int, finished *bool, s
 		if rows == 0 {
 			return ErrNotHeld
 		}
-		if finished != nil {
-			*finished, err = s.finish(t, tenant, id)
+		if last {
+			_, err = s.finish(t, tenant, id)
 		}
 		return err
 	})

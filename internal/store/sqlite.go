@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -17,8 +17,9 @@ import (
 
 const (
 	pageSize = 8192 // octets; sealed content takes few overflow pages, a row still fits many times
-	// checkAtOnce is the file size up to which Open waits for the check after an
-	// unclean end; a larger file is checked while the store is already in use.
+	// checkAtOnce is the file size up to which Open checks the file after an unclean
+	// end. A larger one would keep mail waiting; SQLite recovers it by itself, and
+	// Check looks on demand.
 	checkAtOnce = 32 << 20
 )
 
@@ -54,18 +55,44 @@ func openSQLite(ctx context.Context, o Options) (write, read *sql.DB, err error)
 // readySQLite takes the file for this process, checks it if the last run ended
 // uncleanly, and migrates it.
 func readySQLite(ctx context.Context, write *sql.DB, path string, o Options) error {
+	wal, err := os.Stat(path + "-wal")
+	unclean := err == nil && wal.Size() > 0 // a clean end leaves none
 	if err := write.PingContext(ctx); err != nil {
 		return explainSQLite(path, err)
 	}
 	if err := migrate(ctx, write, sqliteDialect, o.Now()); err != nil {
 		return explainSQLite(path, err)
 	}
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		if file, err := os.Stat(path); err == nil && file.Size() <= checkAtOnce {
-			if err := quickCheck(ctx, write); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-		}
+	file, err := os.Stat(path)
+	if !unclean || err != nil || file.Size() > checkAtOnce {
+		return err
+	}
+	if err := quickCheck(ctx, write); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// enter locks the data folder, shared with other processes of ours (the command
+// line beside the relay). alone is true when there is none: then whatever leases
+// stand in the file are of processes that ended.
+func (s *Store) enter() error {
+	path := filepath.Join(s.o.Folder, "postern.lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock data folder: %w", err)
+	}
+	s.lock = f
+	s.alone = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+	if s.alone {
+		return nil // share follows when the leases are void
+	}
+	return s.share()
+}
+
+func (s *Store) share() error {
+	if err := syscall.Flock(int(s.lock.Fd()), syscall.LOCK_SH); err != nil {
+		return fmt.Errorf("lock data folder: %w", err)
 	}
 	return nil
 }
@@ -136,11 +163,11 @@ func lost(err error) bool {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		switch e.Code() & 0xff {
-		case lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB, lib.SQLITE_CANTOPEN:
+		case lib.SQLITE_IOERR, lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
 			return true
 		}
 	}
-	return errors.Is(err, fs.ErrClosed)
+	return false
 }
 
 // Check reads the whole database and returns ErrDamaged with what is wrong.

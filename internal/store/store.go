@@ -24,6 +24,8 @@ type Options struct {
 	Now      func() time.Time // time.Now by default
 	Log      *slog.Logger     // silent by default
 	AuditKey [32]byte         // of the audit chain's HMAC
+
+	KeepTrace time.Duration // how long ended messages stay in the trace; 90 days by default, negative for ever
 }
 
 // Errors that callers branch on.
@@ -55,7 +57,10 @@ type Store struct {
 	claim atomic.Int64
 	rows  atomic.Int64 // octets written by this process
 	facts facts
-	seen  *seen // nil on PostgreSQL, which has an index for it
+	clock clock
+	lock  *os.File // of the data folder; nil on PostgreSQL
+	alone bool     // no other process had the data folder open
+	seen  *seen    // nil on PostgreSQL, which has an index for it
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -71,6 +76,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.KeepTrace == 0 {
+		o.KeepTrace = keepTrace
+	}
 	if o.Node == "" {
 		o.Node, _ = os.Hostname()
 		if o.Node == "" {
@@ -85,9 +93,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.w = newWriter(write, s.d)
 	if err := s.begin(ctx); err != nil {
-		s.w.close()
-		s.read.Close()
-		return nil, err
+		return nil, errors.Join(err, s.shut())
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -112,17 +118,27 @@ func (s *Store) connect(ctx context.Context) (write *sql.DB, err error) {
 
 // begin makes this process known to the others and reads what it keeps in memory.
 func (s *Store) begin(ctx context.Context) error {
-	err := s.w.do(ctx, func(t *tx) error {
-		drop := "DELETE FROM nodes WHERE node = ?"
-		args := []any{s.o.Node}
-		if s.d.single { // no other process has this file open
-			drop, args = "DELETE FROM nodes", nil
-		}
-		if _, err := t.exec(drop, args...); err != nil {
+	if s.d.single {
+		if err := s.enter(); err != nil {
 			return err
 		}
-		return t.row("INSERT INTO nodes (node, beat_at) VALUES (?, ?) RETURNING epoch", s.o.Node, s.o.Now().UnixMilli()).Scan(&s.epoch)
+	}
+	err := s.w.do(ctx, func(t *tx) error {
+		drop, args := "DELETE FROM nodes WHERE node = ?", []any{s.o.Node}
+		if s.d.single {
+			drop, args = "DELETE FROM nodes WHERE ? = 1", []any{flag(s.alone)}
+		}
+		_, err := t.exec(drop, args...)
+		return err
 	})
+	if err == nil && s.alone {
+		err = s.share()
+	}
+	if err == nil {
+		err = s.w.do(ctx, func(t *tx) error {
+			return t.row("INSERT INTO nodes (node, beat_at) VALUES (?, ?) RETURNING epoch", s.o.Node, s.o.Now().UnixMilli()).Scan(&s.epoch)
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("register node %s: %w", s.o.Node, err)
 	}
@@ -170,8 +186,17 @@ func (s *Store) Renew(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.stop()
 	s.done.Wait()
-	err := s.w.close()
-	return errors.Join(err, s.read.Close())
+	return s.shut()
+}
+
+// shut closes the writer last: the last connection to a SQLite file moves the WAL
+// into it, which a reader cannot.
+func (s *Store) shut() error {
+	err := errors.Join(s.read.Close(), s.w.close())
+	if s.lock != nil {
+		s.lock.Close() // frees it; a second Close changes nothing
+	}
+	return err
 }
 
 // Failed returns ErrFailed with its cause once the disk refused to keep what was

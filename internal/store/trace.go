@@ -46,20 +46,20 @@ type TraceRow struct {
 	OriginHELO string
 }
 
-// Cursor names the row for TraceFilter.Before.
-func (r TraceRow) Cursor() string {
+// Cursor names the row for TraceFilter.Before, of Trace or of Quarantine.
+func (r TraceRow) Cursor(quarantine bool) string {
 	at := r.Received
-	if r.State == mail.Held {
+	if quarantine {
 		at = r.HeldAt
 	}
-	return strings.Join([]string{strconv.FormatInt(at.UnixMilli(), 10), strconv.FormatInt(r.Received.UnixMilli(), 10), string(r.ID), strconv.Itoa(r.N)}, ".")
+	return strconv.FormatInt(at.UnixMilli(), 10) + "." + string(r.ID) + "." + strconv.Itoa(r.N)
 }
 
 const defaultLimit = 100 // rows
 
 // Trace returns recipients' rows, the last received first.
 func (s *Store) Trace(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
-	rows, err := s.trace(ctx, f, "m.received_at", 1, "FROM messages m JOIN recipients r ON r.tenant = m.tenant AND r.message = m.id")
+	rows, err := s.trace(ctx, f, "m.received_at", "FROM messages m JOIN recipients r ON r.tenant = m.tenant AND r.message = m.id")
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
@@ -69,15 +69,15 @@ func (s *Store) Trace(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
 // Quarantine returns the held recipients' rows, the last held first.
 func (s *Store) Quarantine(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
 	f.State = mail.Held
-	rows, err := s.trace(ctx, f, "r.held_at", 0, "FROM recipients r JOIN messages m ON m.tenant = r.tenant AND m.id = r.message")
+	rows, err := s.trace(ctx, f, "r.held_at", "FROM recipients r JOIN messages m ON m.tenant = r.tenant AND m.id = r.message")
 	if err != nil {
 		return nil, fmt.Errorf("quarantine: %w", err)
 	}
 	return rows, nil
 }
 
-// trace orders by column by, whose value is field number of a cursor.
-func (s *Store) trace(ctx context.Context, f TraceFilter, by string, field int, from string) ([]TraceRow, error) {
+// trace orders by column by, whose value is in the cursors.
+func (s *Store) trace(ctx context.Context, f TraceFilter, by, from string) ([]TraceRow, error) {
 	if f.Limit <= 0 {
 		f.Limit = defaultLimit
 	}
@@ -88,7 +88,7 @@ func (s *Store) trace(ctx context.Context, f TraceFilter, by string, field int, 
 			return nil, err
 		}
 	}
-	where, args, err := f.where(by, field)
+	where, args, err := f.where(by)
 	if err != nil {
 		return nil, err
 	}
@@ -105,15 +105,15 @@ func (s *Store) trace(ctx context.Context, f TraceFilter, by string, field int, 
 		all = append(all, page...)
 	}
 	if len(tenants) > 1 {
-		slices.SortFunc(all, func(a, b TraceRow) int { return -compareTrace(a, b, field) })
+		slices.SortFunc(all, func(a, b TraceRow) int { return compareTrace(b, a, by == "r.held_at") })
 		all = all[:min(len(all), f.Limit)]
 	}
 	return all, nil
 }
 
-func compareTrace(a, b TraceRow, field int) int {
+func compareTrace(a, b TraceRow, byHeld bool) int {
 	at, bt := a.Received, b.Received
-	if field == 0 {
+	if byHeld {
 		at, bt = a.HeldAt, b.HeldAt
 	}
 	if c := at.Compare(bt); c != 0 {
@@ -125,7 +125,7 @@ func compareTrace(a, b TraceRow, field int) int {
 	return a.N - b.N
 }
 
-func (f TraceFilter) where(by string, field int) (string, []any, error) {
+func (f TraceFilter) where(by string) (string, []any, error) {
 	var b strings.Builder
 	var args []any
 	and := func(cond string, a ...any) {
@@ -166,15 +166,15 @@ func (f TraceFilter) where(by string, field int) (string, []any, error) {
 	}
 	if f.Before != "" {
 		c := strings.Split(f.Before, ".")
-		if len(c) != 4 {
+		if len(c) != 3 {
 			return "", nil, fmt.Errorf("page %q is not one of ours", f.Before)
 		}
-		at, err1 := strconv.ParseInt(c[field], 10, 64)
-		n, err2 := strconv.Atoi(c[3])
+		at, err1 := strconv.ParseInt(c[0], 10, 64)
+		n, err2 := strconv.Atoi(c[2])
 		if err1 != nil || err2 != nil {
 			return "", nil, fmt.Errorf("page %q is not one of ours", f.Before)
 		}
-		and("("+by+", m.id, r.n) < (?, ?, ?)", at, c[2], n)
+		and("("+by+", m.id, r.n) < (?, ?, ?)", at, c[1], n)
 	}
 	return b.String(), args, nil
 }

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Setting returns a value kept under tenant ("" for the whole system) and name;
+// ErrNotFound if there is none.
+func (s *Store) Setting(ctx context.Context, tenant, name string) (value []byte, err error) {
+	err = found(s.row(ctx, "SELECT value FROM settings WHERE tenant = ? AND name = ?", tenant, name).Scan(&value))
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", name, err)
+	}
+	return value, nil
+}
+
+// PutSetting keeps a value; nil removes it.
+func (s *Store) PutSetting(ctx context.Context, tenant, name string, value []byte) error {
+	err := s.w.do(ctx, func(t *tx) error {
+		if value == nil {
+			_, err := t.exec("DELETE FROM settings WHERE tenant = ? AND name = ?", tenant, name)
+			return err
+		}
+		return putSetting(t, tenant, name, value)
+	})
+	if err != nil {
+		return fmt.Errorf("setting %s: %w", name, err)
+	}
+	return nil
+}
+
+func putSetting(t *tx, tenant, name string, value []byte) error {
+	_, err := t.exec("INSERT INTO settings (tenant, name, value) VALUES (?, ?, ?) ON CONFLICT (tenant, name) DO UPDATE SET value = excluded.value", tenant, name, value)
+	return err
+}
+
+// An Alarm is something a person should look at.
+type Alarm struct {
+	Tenant  string // "" for the whole system
+	Kind    string // stable: "key.retired-in-use"
+	Text    string
+	Count   int // how often it was raised
+	FirstAt time.Time
+	LastAt  time.Time
+}
+
+// Raise notes an alarm. The same kind, tenant and text is one alarm that counts.
+func (s *Store) Raise(ctx context.Context, kind, tenant, what string) error {
+	now := s.o.Now().UnixMilli()
+	err := s.w.do(ctx, func(t *tx) error {
+		_, err := t.exec("INSERT INTO alarms (tenant, kind, text, count, first_at, last_at) VALUES (?, ?, ?, 1, ?, ?)"+
+			" ON CONFLICT (tenant, kind, text) DO UPDATE SET count = alarms.count + 1, last_at = excluded.last_at", tenant, kind, text(what), now, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("raise %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Alarms returns the alarms of a tenant, the last raised first; of all tenants
+// and the system if tenant is "".
+func (s *Store) Alarms(ctx context.Context, tenant string) ([]Alarm, error) {
+	rows, err := s.query(ctx, "SELECT tenant, kind, text, count, first_at, last_at FROM alarms WHERE (? = '' OR tenant = ?) ORDER BY last_at DESC, tenant, kind, text", tenant, tenant)
+	return collect(rows, err, func(r *sql.Rows) (a Alarm, err error) {
+		return a, r.Scan(&a.Tenant, &a.Kind, &a.Text, &a.Count, stamp{&a.FirstAt}, stamp{&a.LastAt})
+	})
+}
+
+// Clear removes alarms of a kind: the one with that text, or all if it is "". It
+// is no error if there are none.
+func (s *Store) Clear(ctx context.Context, kind, tenant, what string) error {
+	return s.w.do(ctx, func(t *tx) error {
+		_, err := t.exec("DELETE FROM alarms WHERE tenant = ? AND kind = ? AND (? = '' OR text = ?)", tenant, kind, text(what), text(what))
+		return err
+	})
+}
+
+// A User may sign in to the portal.
+type User struct {
+	ID        string
+	Email     string // unique in the whole store
+	Tenant    string // "" for an administrator of the whole system
+	Role      string
+	Password  string // hash; "" when the user signs in elsewhere
+	CreatedAt time.Time
+}
+
+// AddUser adds a user; ErrExists if the address or id is taken.
+func (s *Store) AddUser(ctx context.Context, u User) error {
+	if u.CreatedAt.IsZero() {
+		u.CreatedAt = s.o.Now()
+	}
+	return s.configure(ctx, "add user "+u.Email, nil, func(t *tx) (int64, error) {
+		return t.exec("INSERT INTO users (tenant, id, email, role, password, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+			u.Tenant, u.ID, u.Email, u.Role, nonEmpty(u.Password), u.CreatedAt.UnixMilli())
+	})
+}
+
+// Users returns a tenant's users by address; all if tenant is "".
+func (s *Store) Users(ctx context.Context, tenant string) ([]User, error) {
+	rows, err := s.query(ctx, "SELECT tenant, id, email, role, coalesce(password, ''), created_at FROM users WHERE (? = '' OR tenant = ?) ORDER BY email", tenant, tenant)
+	return collect(rows, err, func(r *sql.Rows) (u User, err error) {
+		return u, r.Scan(&u.Tenant, &u.ID, &u.Email, &u.Role, &u.Password, stamp{&u.CreatedAt})
+	})
+}
