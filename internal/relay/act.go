@@ -9,7 +9,6 @@ import (
 
 	"postern/internal/mail"
 	"postern/internal/relay/judge"
-	"postern/internal/relay/scan"
 	"postern/internal/store"
 )
 
@@ -22,22 +21,18 @@ func (r *Relay) judge(ctx context.Context, m *message) (*mail.Judgement, error) 
 		return &mail.Judgement{MessageID: m.MessageID, Subject: m.Subject, From: m.From,
 			Findings: []mail.Finding{{Rule: "judge.off", Detail: "Judging is switched off in the configuration (judge.enabled)."}}}, nil
 	}
-	rules := r.Directory.Rules(m.Tenant)
-	began := time.Now()
 	found, err := r.Judges.Judge(ctx, judge.Job{
 		ID:       m.ID,
 		Envelope: m.envelope(),
 		Via:      m.Envelope.Via,
 		Size:     m.Size,
 		Open:     func() (io.ReadCloser, error) { return r.open(ctx, m) },
-		Tenant: scan.About{
-			Domains:   r.Directory.OwnDomains(m.Tenant),
-			Protected: rules.Protected,
-			People:    rules.People,
-		},
+		Tenant:   r.Directory.About(m.Tenant),
 	})
-	r.Metric.JudgeTime.Observe(time.Since(began).Seconds())
-	return found, err
+	if err != nil {
+		return nil, fmt.Errorf("judge %s: %w", m.ID, err)
+	}
+	return found, nil
 }
 
 // unjudged deals with a message that could not be judged: tried again twice, then

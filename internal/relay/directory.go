@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/relay/scan"
 	"postern/internal/seal"
 	"postern/internal/store"
 )
@@ -27,7 +28,7 @@ type snapshot struct {
 	generation int64
 	tenants    map[string]mail.Tenant
 	domains    map[string]mail.Domain
-	own        map[string][]string // tenant to its domains
+	about      map[string]*scan.About // what scanners are told of each tenant
 	keys       map[[32]byte]mail.Key
 	rules      map[string]mail.Rules
 	seals      map[string]seal.TenantKey
@@ -43,7 +44,7 @@ func (d *Directory) Load(ctx context.Context) error {
 		generation: generation,
 		tenants:    map[string]mail.Tenant{},
 		domains:    map[string]mail.Domain{},
-		own:        map[string][]string{},
+		about:      map[string]*scan.About{},
 		keys:       map[[32]byte]mail.Key{},
 		rules:      map[string]mail.Rules{},
 		seals:      map[string]seal.TenantKey{},
@@ -75,10 +76,12 @@ func (d *Directory) loadTenant(ctx context.Context, s *snapshot, t store.Tenant)
 	if err != nil {
 		return fmt.Errorf("read domains of tenant %s: %w", t.ID, err)
 	}
+	about := &scan.About{Protected: s.rules[t.ID].Protected, People: s.rules[t.ID].People}
 	for _, dom := range domains {
 		s.domains[dom.Name] = dom
-		s.own[t.ID] = append(s.own[t.ID], dom.Name)
+		about.Domains = append(about.Domains, dom.Name)
 	}
+	s.about[t.ID] = about
 	keys, err := d.Store.Keys(ctx, t.ID)
 	if err != nil {
 		return fmt.Errorf("read relay keys of tenant %s: %w", t.ID, err)
@@ -134,8 +137,9 @@ func (d *Directory) KeyByHash(hash [32]byte) (mail.Key, bool) {
 // Rules are a tenant's; the zero value for an unknown tenant.
 func (d *Directory) Rules(tenant string) mail.Rules { return d.now.Load().rules[tenant] }
 
-// OwnDomains are a tenant's domains. The slice must not be changed.
-func (d *Directory) OwnDomains(tenant string) []string { return d.now.Load().own[tenant] }
+// About is what scanners are told of a tenant, nil for an unknown one. It must not
+// be changed; the same pointer always means the same rules.
+func (d *Directory) About(tenant string) *scan.About { return d.now.Load().about[tenant] }
 
 // Seal is the key of a tenant's content.
 func (d *Directory) Seal(tenant string) (seal.TenantKey, error) {

@@ -260,3 +260,22 @@ func readUpTo(r io.Reader, buf []byte, limit int) ([]byte, error) {
 	}
 	return buf, nil
 }
+
+// Header is the header of a message that is still kept.
+func (r *Relay) Header(ctx context.Context, tenant string, id mail.ID) (mail.Header, error) {
+	m, err := r.load(ctx, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	content, err := r.open(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	head, err := readUpTo(content, nil, inline)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read content of %s: %w", id, err)
+	}
+	h, _ := mail.SplitHeader(head)
+	return h, nil
+}

@@ -30,14 +30,18 @@ func (p *parser) carve(b []byte, at, prefix, typ string, depth int) {
 	c.base64Runs(b)
 	c.dataURIs(b)
 	c.quoted(b)
-	if entityLike(b) {
-		l := lenient{p: p, b: b, prefix: prefix, depth: depth, done: map[span]bool{}, work: maxReadings*len(b) + 1<<16}
+	if entityLike(b) && p.spend(2*len(b)) {
+		l := lenient{p: p, b: b, prefix: prefix, depth: depth, done: map[span]bool{}}
 		l.run()
 	}
 	if typ == "application/mac-binhex40" || bytes.Contains(b[:min(len(b), 4096)], []byte("(This file must be converted with BinHex")) {
-		if f, ok := transfer.BinHex(b); ok {
-			c.add(f.Name, f.Data)
-		}
+		c.binHex(b)
+	}
+}
+
+func (c *carver) binHex(b []byte) {
+	if f, ok := transfer.BinHex(b); ok {
+		c.add(f.Name, f.Data)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 const (
 	maxDelims   = 20_000 // boundary-like lines of one document
 	maxKeys     = 16     // different boundaries tried one by one
-	maxReadings = 12     // times the document's octets that other readings may look at
+	maxReadings = 40     // times the message's octets that other readings may look at
 	maxInner    = 16     // header blocks looked for inside one stretch
 )
 
@@ -41,7 +41,7 @@ func (p *parser) otherReadings(r *reader, odd oddity, depth int) {
 	if odd&^(oddUnclosed|oddFold|oddMixedEnd|oddDecode) == 0 && (odd&(oddUnclosed|oddMixedEnd) == 0 || !p.stretchesLike(r)) {
 		return
 	}
-	l := lenient{p: p, b: r.b, prefix: r.prefix, odd: odd, depth: depth, done: map[span]bool{}, work: maxReadings*len(r.b) + 1<<16}
+	l := lenient{p: p, b: r.b, prefix: r.prefix, odd: odd, depth: depth, done: map[span]bool{}}
 	l.run()
 	p.carveAll(r.b, r.prefix, odd, depth)
 }
@@ -99,7 +99,6 @@ type lenient struct {
 	odd    oddity
 	depth  int
 	done   map[span]bool
-	work   int // octets that may still be looked at
 }
 
 // delimLine is a line that some reader could take for a boundary.
@@ -176,20 +175,30 @@ func (l *lenient) stretch(s span) {
 	if l.p.late() {
 		return
 	}
-	if l.work -= s.to - s.from; l.work < 0 {
-		l.p.report("limit.readings", holdScore, "", "The message can be read in too many ways to look at them all.")
+	b := l.b[s.from:s.to]
+	if !l.p.spend(len(b)) {
 		return
 	}
-	b := l.b[s.from:s.to]
-	for i, at := range headerBlocks(b) {
-		if i >= maxInner {
-			break
+	for _, at := range headerBlocks(b) {
+		end := len(b)
+		if i := bytes.Index(b[at:], []byte("\n--")); i >= 0 {
+			end = at + i
 		}
-		l.part(b[at:])
+		if l.p.spend(end - at) {
+			l.part(b[at:end])
+		}
 	}
-	if len(b) > 0 {
-		l.part(b)
+	l.part(b)
+}
+
+// spend takes octets off what other readings may look at; false, and a finding, if
+// that is used up.
+func (p *parser) spend(n int) bool {
+	if p.work -= n; p.work >= 0 {
+		return true
 	}
+	p.report("limit.readings", holdScore, "", "The message can be read in too many ways to look at them all.")
+	return false
 }
 
 // headerBlocks are the places where a block of Content fields begins, other than
@@ -276,14 +285,19 @@ func (l *lenient) part(b []byte) {
 func (l *lenient) decodings(enc string, body []byte, h mail.Part, others bool) {
 	switch enc {
 	case "uuencode", "yenc", "binhex":
-		l.p.carve(body, l.path(), l.prefix, "", l.depth)
+		c := carver{p: l.p, prefix: l.prefix, odd: l.odd, depth: l.depth}
+		c.encodedFiles(body)
+		c.binHex(body)
+		return
+	}
+	if !l.p.spend(len(body)) {
 		return
 	}
 	data, regular := decode(enc, body)
 	if regular || telling(data) {
 		l.add(h, data, others)
 	}
-	if regular {
+	if regular || !l.p.spend(5*len(body)) {
 		return
 	}
 	for _, d := range readings(enc, body) {

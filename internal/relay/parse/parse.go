@@ -21,6 +21,7 @@ func Parse(octets []byte, lim Limits) *mail.Message {
 			p.report("parse.fault", holdScore, "", fmt.Sprintf("Reading the message failed inside Postern: %v. Not all of it was looked at.", r))
 		}
 	}()
+	p.work = maxReadings*len(octets) + 1<<16
 	p.header(octets)
 	p.document(octets, "", 0)
 	p.texts()
@@ -49,6 +50,7 @@ type parser struct {
 	budget   unpack.Budget
 	messages int             // attached messages read so far
 	hidden   int             // octets of text that HTML hides
+	work     int             // octets that other readings may still look at
 	via      mail.Reading    // of the part that is being looked into, if not strict
 	viaOdd   oddity          // why it was read so
 	lines    map[uint64]bool // hashes of the lines of known text
