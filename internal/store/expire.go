@@ -21,23 +21,25 @@ const (
 // clock notices when the wall clock jumped ahead, for that would remove mail
 // before its time.
 type clock struct {
-	mu     sync.Mutex
-	last   time.Time     // of the last run
-	ahead  time.Duration // by how much the wall clock went ahead of the monotonic one
-	jumped time.Time     // when that was seen; zero while all is well
+	mu       sync.Mutex
+	last     time.Time // of the last run
+	lastWall time.Time
+	ahead    time.Duration // by how much the wall clock went ahead of the monotonic one
+	jumped   time.Time     // when that was seen; zero while all is well
 }
 
-// check compares two readings. It needs their monotonic part: without it (a time
-// that was computed) it cannot tell, and trusts.
-func (c *clock) check(now time.Time) error {
+// check compares the reading now, whose wall clock says wall, with the last one. It
+// needs the monotonic part: without it (a time that was computed) it cannot tell,
+// and trusts.
+func (c *clock) check(now, wall time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	last := c.last
-	c.last = now
+	last, lastWall := c.last, c.lastWall
+	c.last, c.lastWall = now, wall
 	if last.IsZero() {
 		return nil
 	}
-	moved := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
+	moved := wall.Sub(lastWall) - now.Sub(last)
 	c.ahead += moved
 	switch {
 	case c.ahead < maxJump && c.ahead > -maxJump:
@@ -66,7 +68,7 @@ func (c *clock) check(now time.Time) error {
 // the time that really passed since the last run; nothing is removed then. Octets
 // in the spool are for its sweeper, which asks Needed.
 func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
-	if err := s.clock.check(now); err != nil {
+	if err := s.clock.check(now, now.Round(0)); err != nil {
 		return 0, fmt.Errorf("expire: %w", err)
 	}
 	for {
