@@ -60,13 +60,14 @@ func (e *Policy) Evaluate(spf mail.SPF, dkim []mail.DKIM) mail.DMARC {
 	if e.final {
 		return e.out
 	}
-	if err := e.align(spf, dkim); err != nil {
-		return e.failed(err)
-	}
 	author := e.out.Domain
-	if e.out.Policy == "" {
+	err := e.align(spf, dkim)
+	if e.out.Policy == "" { // still worth knowing what would be aligned
 		e.out.Reason = author + " has no DMARC record"
 		return e.out
+	}
+	if err != nil {
+		return e.failed(err)
 	}
 	e.out.Result = mail.ResultPass
 	if e.out.AlignedSPF || e.out.AlignedDKIM {
