@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 
 	"postern/internal/mail"
@@ -37,16 +36,13 @@ var (
 	errKey     = errors.New("malformed key record")
 )
 
-// emptyTags are common slips in published records, and harmless.
-var emptyTags = regexp.MustCompile(`(;[ \t]*)+;`)
-
 // ParseKey reads the text of one TXT record. The error says why it is no usable
 // key.
 func ParseKey(record string) (*Key, error) {
 	if len(record) > maxRecord {
 		return nil, fmt.Errorf("%w: %d octets", errKey, len(record))
 	}
-	tags, err := ParseTags(emptyTags.ReplaceAllString(record, ";"))
+	tags, err := parseTags(record, true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errKey, err)
 	}

@@ -18,13 +18,18 @@ var errTags = errors.New("malformed tag list")
 // other than letters, digits and "_", or a name that occurs twice.
 func ParseTags(list string) (Tags, error) {
 	list = strings.Trim(list, fws)
-	return parseTags(strings.TrimSuffix(list, ";"))
+	return parseTags(strings.TrimSuffix(list, ";"), false)
 }
 
-func parseTags(list string) (Tags, error) {
+// parseTags passes over empty parts if it is told to: they are common slips in
+// published records, and harmless there.
+func parseTags(list string, passEmpty bool) (Tags, error) {
 	tags := make(Tags, 12)
 	for part := range strings.SplitSeq(list, ";") {
 		part = strings.Trim(part, fws)
+		if part == "" && passEmpty {
+			continue
+		}
 		name, value, ok := strings.Cut(part, "=")
 		name = strings.TrimRight(name, fws)
 		if !ok || !validTagName(name) {

@@ -91,16 +91,20 @@ func addresses(value string) ([]string, error) {
 }
 
 // angle is a display name of any look and one plain address behind it.
-var angle = regexp.MustCompile(`^[^<>@]*<([A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+)@([^<>@\s"\\(),:;]+)>$`)
+var angle = regexp.MustCompile(`^([^<>@]*)<([A-Za-z0-9!#$%&'*+/=?^_{|}~.-]+)@([^<>@\s"\\(),:;]+)>$`)
 
 // sloppy takes names that many programs write without the quotes they need. It is
-// safe because the field has one "@" and one pair of angle brackets in all.
+// safe because the field has one "@" and one pair of angle brackets in all, decoded
+// or not.
 func sloppy(value string) ([]string, error) {
 	m := angle.FindStringSubmatch(value)
 	if m == nil {
 		return nil, errAddress
 	}
-	folded, err := nouns.FoldDomain(m[2])
+	if name, err := decoder.DecodeHeader(m[1]); err != nil || strings.ContainsAny(name, "@<>") {
+		return nil, errAddress // an encoded address in front, which some readers take for the sender
+	}
+	folded, err := nouns.FoldDomain(m[3])
 	if err != nil {
 		return nil, errAddress
 	}

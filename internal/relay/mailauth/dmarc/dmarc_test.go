@@ -221,6 +221,8 @@ func TestAuthor(t *testing.T) {
 		{"From: <a@example.com>, <b@bank.example>\r\n", ""},
 		{"From: <b@bank.example>\\,<a@example.com>\r\n", ""},
 		{"From: b@bank.example <a@example.com>\r\n", ""},
+		{"From:=?utf-8?B?PGJAYmFuay5leGFtcGxlPg==?=,<a@example.com>\r\n", ""},
+		{"From: =?utf-8?Q?b=40bank=2Eexample=2C?= , x <a@example.com>\r\n", ""},
 		{"From: <b@bank.example> <a@example.com>\r\n", ""},
 		{"From: <a@example.com\x00@bank.example>\r\n", ""},
 		{"From: <a@[192.0.2.1]>\r\n", ""},

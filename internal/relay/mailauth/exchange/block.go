@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"postern/internal/mail"
@@ -23,9 +22,6 @@ type hop struct {
 	edge   bool // from a client that is no server of Exchange
 	border bool // by a server that takes mail from anybody; others want a login
 }
-
-// received matches "from NAME (IP) by NAME (IP) with ...", unfolded.
-var received = regexp.MustCompile(`^from\s+(\S+)\s+\((\[?[0-9A-Fa-f:.%]+\]?)\)\s+by\s+(\S+)(?:\s+\(\[?[0-9A-Fa-f:.%]+\]?\))?\s+with\s+(.*)$`)
 
 // top finds the block. It starts at the first field and ends with the Received of
 // the edge, or before the first Received that is not Exchange's.
@@ -60,25 +56,39 @@ func top(h mail.Header) block {
 	return b
 }
 
-// parseHop reads a Received field; ok is false if Exchange Online did not write
-// it. "by" is the writer's own word: a server of *.mail.protection.outlook.com is
-// a border, those of the mailbox servers end otherwise.
+// parseHop reads "from NAME (IP) by NAME (IP) with PROTOCOL ..."; ok is false if
+// Exchange Online did not write it. "by" is the writer's own word: a server of
+// *.mail.protection.outlook.com is a border, those of the mailbox servers end
+// otherwise.
 func parseHop(value string) (h hop, ok bool) {
-	m := received.FindStringSubmatch(strings.Join(strings.Fields(value), " "))
-	if m == nil {
+	words := make([]string, 0, 10)
+	for w := range strings.FieldsSeq(value) {
+		if words = append(words, w); len(words) == cap(words) {
+			break
+		}
+	}
+	if len(words) < 7 || words[0] != "from" || words[3] != "by" {
 		return h, false
 	}
-	by := strings.ToLower(m[3])
-	if !isExchange(by) || !isExchangeProtocol(m[4]) {
+	h.helo, h.by = words[1], strings.ToLower(words[4])
+	rest := words[5:]
+	if _, ok := address(rest[0]); ok {
+		rest = rest[1:]
+	}
+	if h.ip, ok = address(words[2]); !ok || rest[0] != "with" || !isExchange(h.by) || !isProtocol(rest[1:]) {
 		return h, false
 	}
-	address := strings.Trim(m[2], "[]")
-	address, _, _ = strings.Cut(address, "%")
-	h = hop{helo: m[1], by: by}
-	h.ip, _ = netip.ParseAddr(address)
-	h.border = strings.Contains(by, ".mail.protection.")
-	h.edge = h.border || h.ip.IsValid() && !isInternal(h.ip)
+	h.border = strings.Contains(h.by, ".mail.protection.")
+	h.edge = h.border || !isInternal(h.ip)
 	return h, true
+}
+
+// address reads "(192.0.2.1)", "(::1)" or "([fe80::1%6])".
+func address(word string) (netip.Addr, bool) {
+	word, opened := strings.CutPrefix(word, "(")
+	word, closed := strings.CutSuffix(word, ")")
+	ip, err := netip.ParseAddr(strings.Trim(word, "[]"))
+	return ip.WithZone(""), opened && closed && err == nil
 }
 
 // exchangeDomains are the names of Exchange Online's servers in all its clouds.
@@ -95,13 +105,16 @@ func isExchange(host string) bool {
 	return false
 }
 
-func isExchangeProtocol(with string) bool {
-	for _, p := range []string{"Microsoft SMTP Server", "mapi", "HTTPS", "HTTP", "TransportReplication"} {
-		if strings.HasPrefix(with, p) {
-			return true
-		}
+// isProtocol knows what Exchange says after "with".
+func isProtocol(words []string) bool {
+	if len(words) == 0 {
+		return false
 	}
-	return false
+	switch words[0] {
+	case "mapi", "HTTP", "HTTPS", "TransportReplication":
+		return true
+	}
+	return len(words) > 2 && words[0] == "Microsoft" && words[1] == "SMTP" && words[2] == "Server"
 }
 
 // internalNetworks are the addresses that Exchange's servers use among themselves,
