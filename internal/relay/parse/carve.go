@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"postern/internal/mail"
 	"postern/internal/relay/parse/transfer"
@@ -50,10 +51,21 @@ func (p *parser) gap(b []byte, prefix string, depth int) {
 	p.carve(b, "", prefix, "", depth)
 	c := carver{p: p, prefix: prefix, depth: depth}
 	c.magic(b)
-	if len(b) > 300 || bytes.ContainsAny(b, "%$!{}[]<>\\\x00") || !isASCII(b) {
+	if len(b) > 300 || !boring(b) {
 		part := mail.Part{Type: "text/plain", Reading: mail.Carved, Path: c.path()}
 		p.add(part, b, depth, false)
 	}
+}
+
+// boring reports words and nothing else, as "This is a multi-part message in MIME
+// format." that stands before most messages.
+func boring(b []byte) bool {
+	for _, c := range b {
+		if c|0x20 < 'a' && c > '9' || c|0x20 > 'z' || c < '0' && strings.IndexByte(" .,-'!\r\n\t", c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // carveAll looks at the whole of a document about whose parts readers disagree.
@@ -99,14 +111,8 @@ func (c *carver) add(name string, data []byte) {
 
 // encodedFiles finds uuencoded and yEnc files by their first lines.
 func (c *carver) encodedFiles(b []byte) {
-	for pos := uuStart(b, 0); pos >= 0 && c.n < maxCarved; {
-		f, rest, ok := transfer.UU(b[pos:])
-		next := pos + 5
-		if ok {
-			c.add(f.Name, f.Data)
-			next = len(b) - len(rest)
-		}
-		pos = uuStart(b, max(next, pos+5))
+	for _, word := range []string{"egin", "EGIN"} {
+		c.uu(b, word)
 	}
 	for pos := 0; c.n < maxCarved; {
 		i := bytes.Index(b[pos:], []byte("=ybegin "))
@@ -122,10 +128,22 @@ func (c *carver) encodedFiles(b []byte) {
 	}
 }
 
+func (c *carver) uu(b []byte, word string) {
+	for pos := uuStart(b, 0, word); pos >= 0 && c.n < maxCarved; {
+		f, rest, ok := transfer.UU(b[pos:])
+		next := pos + 5
+		if ok {
+			c.add(f.Name, f.Data)
+			next = len(b) - len(rest)
+		}
+		pos = uuStart(b, max(next, pos+5), word)
+	}
+}
+
 // uuStart is where the next line begins that could begin a uuencoded file.
-func uuStart(b []byte, pos int) int {
+func uuStart(b []byte, pos int, word string) int {
 	for pos < len(b) {
-		i := bytes.Index(b[pos:], []byte("egin"))
+		i := bytes.Index(b[pos:], []byte(word))
 		if i < 0 {
 			return -1
 		}

@@ -301,7 +301,7 @@ func (l *lenient) decodings(enc string, body []byte, h mail.Part, others bool) {
 		return
 	}
 	for _, d := range readings(enc, body) {
-		if telling(d) {
+		if holdsFile(d) {
 			l.add(h, d, others)
 		}
 	}
@@ -338,17 +338,17 @@ func (l *lenient) add(h mail.Part, data []byte, others bool) {
 // otherDecodings adds what other readers decode from irregular data of a part that
 // the strict reading has.
 func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, depth int) {
+	if !p.spend(8 * len(body)) {
+		return
+	}
 	attached := part.Name != "" || !strings.HasPrefix(part.Type, "text/") && part.Type != ""
 	for _, d := range readings(h.enc, body) {
-		if !telling(d) {
+		if !holdsFile(d) || readable(d) && !program(d) && p.fresh(d) == 0 {
 			continue
 		}
 		alt := part
 		alt.Reading = mail.Lenient
 		alt.Path = part.Path + "/decoded"
-		if readable(d) && !program(d) && p.fresh(d) == 0 {
-			continue
-		}
 		i := p.add(alt, d, depth, true)
 		if i < 0 {
 			continue
@@ -358,6 +358,9 @@ func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, de
 			p.report("mime.decode_ambiguous", holdScore, part.Path, "Mail programs decode a file differently; only some of them get "+describe(got))
 		}
 	}
+	c := carver{p: p, prefix: part.Path, odd: oddDecode, depth: depth}
+	c.encodedFiles(body)
+	c.base64Runs(body)
 }
 
 // lenientHead reads a header block as forgiving readers do. others is true if the

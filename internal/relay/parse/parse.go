@@ -141,6 +141,11 @@ func (p *parser) entity(e *entity, b []byte, prefix string, depth int) (odd oddi
 	if i >= 0 {
 		p.innerMessage(&p.msg.Parts[i], &e.head, data, depth)
 	}
+	if e.head.enc != "" && readable(data) {
+		c := carver{p: p, prefix: part.Path, depth: depth}
+		c.encodedFiles(data)
+		c.base64Runs(data)
+	}
 	if odd&oddDecode != 0 {
 		p.otherDecodings(&e.head, part, body, data, depth)
 	}

@@ -27,7 +27,7 @@ func decode(enc string, body []byte) (data []byte, regular bool) {
 	case "quoted-printable":
 		return transfer.QuotedPrintable(body)
 	case "uuencode":
-		if i := uuStart(body, 0); i >= 0 {
+		if i := uuStart(body, 0, "egin"); i >= 0 {
 			if f, _, ok := transfer.UU(body[i:]); ok {
 				return f.Data, true
 			}
@@ -115,6 +115,10 @@ func (p *parser) inside(i int, data []byte, depth int) {
 		return
 	}
 	p.noteText(i, data)
+	if part.Reading == mail.Strict && part.Data != nil {
+		p.otherText(i, data, depth)
+	}
+	part = &p.msg.Parts[i]
 	kind := ""
 	if len(data) > 3 && !plain(part, data) {
 		kind = unpack.Kind(data)
@@ -356,6 +360,29 @@ func telling(data []byte) bool {
 }
 
 var strongMagics = []string{"%PDF-", "\x7fELF", "GIF8", "\x89PNG\r\n", "\xff\xd8\xff", "{\\rtf", "\xca\xfe\xba\xbe", "#!/", "ITSF", "L\x00\x00\x00\x01\x14\x02\x00", "\xe4\x52\x5c\x7b", "SQLite format 3", "RIFF", "OggS", "MThd", "II*\x00", "MM\x00*"}
+
+// holdsFile reports telling content that may stand behind some octets of noise.
+func holdsFile(data []byte) bool {
+	if telling(data) {
+		return true
+	}
+	head := data[:min(len(data), 4096)]
+	for i := 0; ; i++ {
+		n := bytes.Index(head[i:], []byte("MZ"))
+		if n < 0 {
+			break
+		}
+		if i += n; program(data[i:]) {
+			return true
+		}
+	}
+	for _, m := range []string{"PK\x03\x04", "%PDF-", "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "7z\xBC\xAF\x27\x1C", "Rar!\x1A\x07", "{\\rtf1"} {
+		if bytes.Contains(head, []byte(m)) {
+			return true
+		}
+	}
+	return false
+}
 
 // program recognises DOS and Windows programs, whose mark is too short to tell alone.
 func program(data []byte) bool {

@@ -121,22 +121,37 @@ func metaCharset(data []byte) string {
 	return string(rest[:end])
 }
 
+// otherText adds what a file in UTF-16 says as a part in UTF-8, whatever it was
+// declared as: script hosts and editors go by the mark at its beginning.
+func (p *parser) otherText(i int, data []byte, depth int) {
+	part := p.msg.Parts[i]
+	if strings.HasPrefix(part.Type, "text/") || len(data) > maxTextPart || len(data) < 4 {
+		return // the first is done where its text is made
+	}
+	if bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF}) {
+		s, _ := charset.Decode("utf-16", data)
+		p.addText(part, s)
+	}
+}
+
 // otherCharset adds the text as a part of its own where its octets do not show it:
 // scanners look at octets, and a client may store the file as text.
 func (p *parser) otherCharset(i int, label string, data []byte, s string) {
 	part := p.msg.Parts[i]
 	bom := bytes.HasPrefix(data, []byte{0xFF, 0xFE}) || bytes.HasPrefix(data, []byte{0xFE, 0xFF})
-	if !bom && charset.Transparent(label) || s == string(data) || part.Reading == mail.Lenient && strings.HasSuffix(part.Path, "/text") {
+	if (bom || !charset.Transparent(label)) && s != string(data) {
+		p.addText(part, s)
+	}
+}
+
+func (p *parser) addText(part mail.Part, s string) {
+	if strings.HasSuffix(part.Path, "/text") {
 		return
 	}
-	alt := part
-	alt.Reading, alt.Path, alt.Charset, alt.Container = mail.Lenient, part.Path+"/text", "utf-8", ""
-	if part.Reading == mail.Lenient && len(p.texts_) > p.lim.Parts {
-		return
-	}
+	part.Reading, part.Path, part.Charset, part.Container = mail.Lenient, part.Path+"/text", "utf-8", ""
 	n := len(p.texts_)
-	if p.add(alt, []byte(s), p.lim.Containers, true) >= 0 {
-		p.texts_ = p.texts_[:n] // its text is the one being made
+	if p.add(part, []byte(s), p.lim.Containers, true) >= 0 {
+		p.texts_ = p.texts_[:n] // its text is being made already
 	}
 }
 

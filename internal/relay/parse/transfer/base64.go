@@ -49,7 +49,8 @@ func Base64Readings(src []byte) [][]byte {
 	for _, d := range []decode64{
 		{afterPad: flushAtPad},
 		{afterPad: ignorePad},
-		{stopAtJunk: true},
+		{afterPad: flushAtPad, atJunk: stopAtJunk},
+		{afterPad: flushAtPad, atJunk: flushAtJunk},
 		{afterPad: flushAtPad, perLine: true},
 		{afterPad: flushAtPad, urlSafe: true},
 	} {
@@ -58,7 +59,30 @@ func Base64Readings(src []byte) [][]byte {
 		}
 		out = addDistinct(out, d.run(src))
 	}
+	if clean, some := withoutOddLines(src); some {
+		d := decode64{afterPad: flushAtPad}
+		out = addDistinct(out, d.run(clean))
+	}
 	return out[1:]
+}
+
+// withoutOddLines leaves out the lines that hold anything but digits, padding and
+// white space. some is false if there is none.
+func withoutOddLines(src []byte) (clean []byte, some bool) {
+	for rest := src; len(rest) > 0; {
+		var line []byte
+		line, rest = nextLine(rest)
+		odd := false
+		for _, c := range line {
+			odd = odd || sextet[c] == skip
+		}
+		if odd {
+			some = true
+			continue
+		}
+		clean = append(append(clean, line...), '\n')
+	}
+	return clean, some
 }
 
 func addDistinct(have [][]byte, b []byte) [][]byte {
@@ -81,15 +105,23 @@ const (
 	ignorePad                 // as any foreign octet
 )
 
+type junkRule int
+
+const (
+	skipJunk    junkRule = iota // an octet outside the alphabet is not there
+	stopAtJunk                  // the data ends
+	flushAtJunk                 // the quantum ends and the next one begins
+)
+
 type decode64 struct {
-	dst        []byte
-	afterPad   padRule
-	stopAtJunk bool
-	perLine    bool // each line is decoded by itself
-	urlSafe    bool // "-" and "_" are digits (RFC 4648 §5)
-	regular    bool
-	acc        uint32
-	have       int // sextets in acc
+	dst      []byte
+	afterPad padRule
+	atJunk   junkRule
+	perLine  bool // each line is decoded by itself
+	urlSafe  bool // "-" and "_" are digits (RFC 4648 §5)
+	regular  bool
+	acc      uint32
+	have     int // sextets in acc
 }
 
 func (d *decode64) run(src []byte) []byte {
@@ -127,9 +159,12 @@ func (d *decode64) run(src []byte) []byte {
 			d.regular = false
 		default:
 			d.regular = false
-			if d.stopAtJunk {
+			switch d.atJunk {
+			case stopAtJunk:
 				d.flush()
 				return d.dst
+			case flushAtJunk:
+				d.flush()
 			}
 		}
 	}

@@ -7,7 +7,7 @@ import "bytes"
 func QuotedPrintable(src []byte) (dst []byte, regular bool) {
 	d := decodeQP{dst: make([]byte, 0, len(src))}
 	d.run(src)
-	return d.dst, !d.odd
+	return d.dst, !d.odd && bytes.IndexByte(src, 0) < 0
 }
 
 // QuotedPrintableReadings are the ways in which other readers decode irregular
@@ -15,6 +15,7 @@ func QuotedPrintable(src []byte) (dst []byte, regular bool) {
 func QuotedPrintableReadings(src []byte) [][]byte {
 	strict, _ := QuotedPrintable(src)
 	out := [][]byte{strict}
+	src = bytes.ReplaceAll(src, []byte{0}, nil)
 	for _, illegal := range []illegalRule{dropTwo, dropHex, dropSign, keep} {
 		for _, trim := range []bool{true, false} {
 			d := decodeQP{illegal: illegal, trimLines: trim}
