@@ -9,7 +9,7 @@ import (
 
 const (
 	defaultWorkers = 256
-	startParallel  = 4    // deliveries at a time to a destination of which nothing is known
+	startParallel  = 4    // deliveries at a time to a destination that has just taken its first; before that, one
 	mostParallel   = 20   // the same when all goes well
 	mostWaiting    = 1000 // of one destination, in memory; the rest waits in the store
 	probeEvery     = 500 * time.Millisecond
@@ -36,8 +36,9 @@ func SignalOf(outcomes []Outcome) Signal {
 }
 
 // Queue runs deliveries side by side. Tenants take turns, and within a tenant its
-// destinations, so nobody waits for somebody else's slow or dead MTA. How many
-// run at a time for one destination follows what it says (Signal): from 4, one
+// destinations, so nobody waits for somebody else's slow or dead MTA; an eighth of
+// the workers is kept for tenants of which nothing runs. How many
+// run at a time for one destination follows what it says (Signal): one, then 4, one
 // more for each round of successes, one less for each that says Busy. A destination
 // that is Down, or Busy at one at a time, is left alone but for one delivery every half second, the probe;
 // the first that succeeds opens it again with 4. The zero value works.
@@ -50,7 +51,8 @@ type Queue struct {
 	idle    sync.Cond // running or waiting fell to 0
 	tenants map[string]*tenant
 	dests   map[string]*destination
-	ready   []*tenant // with something that may run, whose turn is next first
+	hungry  turns // tenants of which nothing runs, and something may
+	fed     turns // tenants of which more may run
 	running int
 	probing int
 	waiting int
@@ -62,7 +64,6 @@ type tenant struct {
 	ready   []*line
 	running int
 	lines   int
-	inReady bool
 }
 
 // line is what one tenant has for one destination.
@@ -79,6 +80,7 @@ type destination struct {
 	lines    map[string]*line // by tenant
 	running  int
 	parallel float64 // allowed at a time; grows by fractions
+	strange  bool    // nothing is known of it: one delivery has to find out
 	down     bool
 	probes   int         // running while it is down
 	mayProbe bool        // the next probe's time has come
@@ -188,7 +190,7 @@ func (q *Queue) line(tenantID, dest string) *line {
 	}
 	d := q.dests[dest]
 	if d == nil {
-		d = &destination{name: dest, lines: make(map[string]*line), parallel: startParallel}
+		d = &destination{name: dest, lines: make(map[string]*line), parallel: 1, strange: true}
 		q.dests[dest] = d
 	}
 	d.used = time.Now()

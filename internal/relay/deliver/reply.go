@@ -60,12 +60,12 @@ func (r *reply) String() string {
 		if line == "" {
 			continue
 		}
-		if b.Len()+len(line) > maxReplyText {
-			b.WriteString(" …")
+		left := maxReplyText - b.Len()
+		b.WriteByte(' ')
+		b.WriteString(clip(line, left))
+		if len(line) > left {
 			break
 		}
-		b.WriteByte(' ')
-		b.WriteString(line)
 	}
 	return b.String()
 }

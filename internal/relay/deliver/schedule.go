@@ -12,10 +12,43 @@ func (q *Queue) wake(l *line) {
 		l.inReady = true
 		l.tenant.ready = append(l.tenant.ready, l)
 	}
-	if t := l.tenant; !t.inReady {
-		t.inReady = true
-		q.ready = append(q.ready, t)
+	q.push(l.tenant)
+}
+
+// push gives a tenant its turn, before all others if nothing of it runs.
+func (q *Queue) push(t *tenant) {
+	turn := &q.fed
+	if t.running == 0 {
+		turn = &q.hungry
 	}
+	turn.push(t)
+}
+
+// turns is a line of tenants in which each stands once.
+type turns struct {
+	line []*tenant
+	in   map[*tenant]bool
+}
+
+func (s *turns) push(t *tenant) {
+	if s.in[t] {
+		return
+	}
+	if s.in == nil {
+		s.in = make(map[*tenant]bool)
+	}
+	s.in[t] = true
+	s.line = append(s.line, t)
+}
+
+func (s *turns) pop() *tenant {
+	if len(s.line) == 0 {
+		return nil
+	}
+	t := s.line[0]
+	s.line = s.line[1:]
+	delete(s.in, t)
+	return t
 }
 
 func (q *Queue) wakeAll(d *destination) {
@@ -26,21 +59,26 @@ func (q *Queue) wakeAll(d *destination) {
 
 // dispatch starts all that may run now, one per tenant and turn.
 func (q *Queue) dispatch() {
-	for len(q.ready) > 0 && q.running < q.workers() {
-		t := q.ready[0]
-		q.ready = q.ready[1:]
-		t.inReady = false
-		if t.running >= max(q.workers()/2, 1) {
-			continue // it is woken when one of its own ends
-		}
-		l := t.next(q)
-		if l == nil {
+	for q.running < q.workers() {
+		t := q.hungry.pop()
+		if t != nil && t.running > 0 { // it has got something since
+			q.fed.push(t)
 			continue
 		}
-		q.start(l)
-		if len(t.ready) > 0 {
-			t.inReady = true
-			q.ready = append(q.ready, t)
+		if t == nil && q.running < q.workers()-q.workers()/8 { // the rest is for those who have nothing
+			t = q.fed.pop()
+		}
+		if t == nil {
+			return
+		}
+		if t.running >= max(q.workers()/2, 1) {
+			continue // its turn comes again when one of its own ends
+		}
+		if l := t.next(q); l != nil {
+			q.start(l)
+			if len(t.ready) > 0 {
+				q.push(t)
+			}
 		}
 	}
 }
@@ -108,7 +146,7 @@ func (q *Queue) ended(l *line, probe bool, signal Signal) {
 	up := q.learn(d, signal)
 	q.wakeAll(d)
 	if len(l.tenant.ready) > 0 { // it may have had its share of the workers
-		q.wake(l.tenant.ready[0])
+		q.push(l.tenant)
 	}
 	q.dispatch()
 	if q.running == 0 && q.idle.L != nil {
@@ -124,9 +162,11 @@ func (q *Queue) ended(l *line, probe bool, signal Signal) {
 func (q *Queue) learn(d *destination, signal Signal) (up bool) {
 	switch {
 	case signal == Fine && d.down:
-		d.down, d.downAt, d.parallel = false, time.Time{}, startParallel
+		d.down, d.downAt, d.strange, d.parallel = false, time.Time{}, false, min(startParallel, float64(q.parallel()))
 		d.stopTimer()
 		return true
+	case signal == Fine && d.strange:
+		d.strange, d.parallel = false, min(startParallel, float64(q.parallel()))
 	case signal == Fine:
 		d.parallel = min(d.parallel+1/d.parallel, float64(q.parallel()))
 	case signal == Busy && !d.down && d.parallel >= 2:
