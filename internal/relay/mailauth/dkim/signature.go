@@ -2,6 +2,7 @@ package dkim
 
 import (
 	"crypto"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -59,8 +60,8 @@ func ParseSignature(value string) (*Signature, error) {
 		return sig, fail(mail.ResultNeutral, "query method %.20q", tags["q"])
 	}
 	if id, ok := tags["i"]; ok {
-		sig.Identity = id
-		_, domain := mail.SplitAddress(id)
+		sig.Identity = unquote(id)
+		_, domain := mail.SplitAddress(sig.Identity)
 		if domain, err := mail.FoldDomain(domain); err != nil || !within(domain, sig.Domain) {
 			return sig, fail(mail.ResultPermError, "i= is outside d=")
 		}
@@ -157,6 +158,25 @@ func parseCanon(c string) (header, body Canon, ok bool) {
 	}
 	header, body = Canon(h), Canon(b)
 	return header, body, (header == Simple || header == Relaxed) && (body == Simple || body == Relaxed)
+}
+
+// unquote decodes "=2E" as i= has it for octets that a tag may not hold
+// (RFC 6376 §2.11).
+func unquote(s string) string {
+	var out []byte
+	for i := 0; i < len(s); i++ {
+		if s[i] == '=' && i+2 < len(s) {
+			if b, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				out = append(out, b[0])
+				i += 2
+				continue
+			}
+		}
+		if !strings.ContainsRune(fws, rune(s[i])) {
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
 }
 
 // within reports whether domain is parent or lies below it.

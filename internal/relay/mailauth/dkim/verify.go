@@ -166,7 +166,7 @@ func (sig *Signature) match(octets []byte, keys []*Key) (*Key, error) {
 
 // exact reports whether i= lies in d= itself.
 func (sig *Signature) exact() bool {
-	return sig.Identity == "" || mail.DomainOf("x"+sig.Identity) == sig.Domain
+	return sig.Identity == "" || mail.DomainOf(sig.Identity) == sig.Domain
 }
 
 // rules are what a genuine signature must fulfil to count.
