@@ -141,7 +141,7 @@ func TestWatchReloadsAndAlarmsOnceADay(t *testing.T) {
 		if alarms() != 1 {
 			t.Errorf("%v alarms 21 days ahead", alarms())
 		}
-		time.Sleep(71 * time.Hour)
+		time.Sleep(70 * time.Hour)
 		synctest.Wait()
 		if alarms() != 3 {
 			t.Errorf("%v alarms three days later, want one a day", alarms())

@@ -30,7 +30,7 @@ func TestMailFlowsUnderOverload(t *testing.T) {
 		return "ID", err
 	}
 	t.Run("", func(t *testing.T) { // so that Shutdown comes before the look for leaks
-		addr := serve(t, &Server{Accept: discard, TLS: serverConfig(t), Limits: Limits{Sessions: 260, PerAddress: 260}})
+		addr := serve(t, &Server{Accept: discard, TLS: serverConfig(t), Limits: Limits{Sessions: 251, PerAddress: 260}})
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
@@ -85,7 +85,7 @@ func TestMailFlowsUnderOverload(t *testing.T) {
 		}
 		message := strings.Repeat(strings.Repeat("x", 70)+"\r\n", 110) + ".\r\n"
 		var took []time.Duration
-		for range 200 {
+		for start := time.Now(); time.Since(start) < 500*time.Millisecond; {
 			begin := time.Now()
 			good.send("MAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nDATA\r\n")
 			good.want("250")
@@ -102,9 +102,10 @@ func TestMailFlowsUnderOverload(t *testing.T) {
 			total += <-refused
 		}
 		slices.Sort(took)
-		t.Logf("p50 %v, p99 %v, %d refused", took[100], took[198], total)
-		if took[198] > 2*time.Second {
-			t.Errorf("p99 %v", took[198])
+		p99 := took[len(took)*99/100]
+		t.Logf("%d messages, p50 %v, p99 %v, %d refused", len(took), took[len(took)/2], p99, total)
+		if p99 > 2*time.Second {
+			t.Errorf("p99 %v", p99)
 		}
 		if total < 20 {
 			t.Errorf("only %d connections over the limit were told 421", total)
