@@ -38,6 +38,9 @@ type Change struct {
 // are gone in the same transaction; finished lists the messages whose octets are
 // in the spool and may be deleted there.
 func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail.ID, err error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
 	rows := make([]changeRow, len(changes))
 	for i, c := range changes {
 		if rows[i], err = s.newChangeRow(ctx, c); err != nil {
@@ -48,7 +51,7 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 		finished = finished[:0]
 		for i := range rows {
 			if err := rows[i].apply(t, s.epoch); err != nil {
-				return fmt.Errorf("advance %s/%d: %w", rows[i].c.Message, rows[i].c.N, err)
+				return err
 			}
 		}
 		for i := range rows {
@@ -58,7 +61,7 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 			}
 			spooled, err := s.finish(t, c.Tenant, c.Message)
 			if err != nil {
-				return fmt.Errorf("finish %s: %w", c.Message, err)
+				return err
 			}
 			if spooled {
 				finished = append(finished, c.Message)
@@ -67,7 +70,12 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("advance %s/%d: %w", changes[0].Message, changes[0].N, err)
+	}
+	for i := range rows {
+		if needless(rows[i].c.State) { // most messages have one recipient, and are not asked for again
+			s.facts.drop(rows[i].c.Message)
+		}
 	}
 	return finished, nil
 }
@@ -128,7 +136,7 @@ func (row *changeRow) apply(t *tx, epoch int64) error {
 		next = time.Time{}
 	}
 	updated := c.Events[len(c.Events)-1].At
-	n, err := t.exec("UPDATE recipients SET state = ?, verdict = coalesce(?, verdict), action = coalesce(?, action), score = coalesce(?, score),"+
+	err := t.send(ours, "UPDATE recipients SET state = ?, verdict = coalesce(?, verdict), action = coalesce(?, action), score = coalesce(?, score),"+
 		" reasons = coalesce(?, reasons), attempts = coalesce(?, attempts), mta = coalesce(?, mta), reply = coalesce(?, reply),"+
 		" held_at = coalesce(?, held_at), expires_at = coalesce(?, expires_at), updated_at = ?, events = events || ?,"+
 		" next_at = CASE WHEN ? = 1 THEN next_at ELSE CAST(? AS BIGINT) END, lease = CASE WHEN ? = 1 THEN lease ELSE 0 END"+
@@ -138,14 +146,16 @@ func (row *changeRow) apply(t *tx, epoch int64) error {
 		unix(c.HeldAt), unix(c.ExpiresAt), updated.UnixMilli(), row.events,
 		flag(keep), unix(next), flag(keep),
 		c.Tenant, string(c.Message), c.N, c.Fence, c.Fence, epoch)
-	if err != nil {
-		return err
+	if err == nil && c.Judgement != nil {
+		err = putJudgement(t, c.Tenant, c.Message, c.Judgement, row.judgement)
 	}
-	if n == 0 {
+	return err
+}
+
+// ours turns the absence of the row that an update is guarded by into ErrFenced.
+func ours(rows int64) error {
+	if rows == 0 {
 		return ErrFenced
-	}
-	if c.Judgement != nil {
-		return putJudgement(t, c.Tenant, c.Message, c.Judgement, row.judgement)
 	}
 	return nil
 }
@@ -188,7 +198,7 @@ func (s *Store) finish(t *tx, tenant string, id mail.ID) (spooled bool, err erro
 		}
 	}
 	if f.octets != 0 {
-		_, err = t.exec("DELETE FROM octets WHERE tenant = ? AND id = ?", tenant, f.octets)
+		err = t.send(nil, "DELETE FROM octets WHERE tenant = ? AND id = ?", tenant, f.octets)
 	}
 	return f.octets == 0, err
 }
@@ -212,16 +222,15 @@ func putJudgement(t *tx, tenant string, id mail.ID, j *mail.Judgement, body []by
 	if j.Auth.Origin.IP.IsValid() {
 		ip = j.Auth.Origin.IP.String()
 	}
-	if _, err := t.exec("INSERT INTO judgements (tenant, message, origin_ip, origin_helo, body) VALUES (?, ?, ?, ?, ?)"+
+	if err := t.send(nil, "INSERT INTO judgements (tenant, message, origin_ip, origin_helo, body) VALUES (?, ?, ?, ?, ?)"+
 		" ON CONFLICT (tenant, message) DO UPDATE SET origin_ip = excluded.origin_ip, origin_helo = excluded.origin_helo, body = excluded.body",
 		tenant, string(id), ip, text(j.Auth.Origin.HELO), text(string(body))); err != nil {
 		return err
 	}
 	subject, from, messageID := nonEmpty(text(j.Subject)), nonEmpty(text(j.From)), nonEmpty(text(j.MessageID))
-	_, err := t.exec("UPDATE messages SET subject = coalesce(?, subject), from_addr = coalesce(?, from_addr), message_id = coalesce(?, message_id)"+
+	return t.send(nil, "UPDATE messages SET subject = coalesce(?, subject), from_addr = coalesce(?, from_addr), message_id = coalesce(?, message_id)"+
 		" WHERE tenant = ? AND id = ? AND (subject <> ? OR from_addr <> ? OR message_id <> ?)", // a NULL differs from nothing
 		subject, from, messageID, tenant, string(id), subject, from, messageID)
-	return err
 }
 
 // Judgement returns what judging learned of a message; ErrNotFound before that.

@@ -24,6 +24,8 @@ const dueTenants = "WITH RECURSIVE t (x) AS (SELECT min(tenant) FROM recipients 
 // free is what may be leased: nobody's, or of another process that is gone or silent.
 const free = "((r.lease >> 32) <> ? AND (r.lease >> 32) NOT IN (SELECT epoch FROM nodes WHERE beat_at > ?))"
 
+const dueOfTenant = "SELECT r.tenant, r.message, r.n, r.next_at FROM recipients r WHERE r.tenant = ? AND r.next_at <= ? AND " + free + " ORDER BY r.next_at LIMIT ?"
+
 // Claim leases up to limit recipients that are due at now to this process, and
 // returns them with their messages. A tenant's oldest come first, and tenants take
 // turns, so that one tenant's backlog does not delay the others. What another live
@@ -42,12 +44,11 @@ func (s *Store) Claim(ctx context.Context, now time.Time, limit int) ([]Work, er
 	lease := s.newLease()
 	err = s.w.do(ctx, func(t *tx) error {
 		for i := range due {
-			n, err := t.exec("UPDATE recipients AS r SET lease = ? WHERE r.tenant = ? AND r.message = ? AND r.n = ? AND r.next_at <= ? AND "+free,
+			err := t.send(func(rows int64) error { due[i].ours = rows == 1; return nil }, "UPDATE recipients AS r SET lease = ? WHERE r.tenant = ? AND r.message = ? AND r.n = ? AND r.next_at <= ? AND "+free,
 				lease, due[i].tenant, string(due[i].id), due[i].n, now.UnixMilli(), s.epoch, dead)
 			if err != nil {
 				return err
 			}
-			due[i].ours = n == 1
 		}
 		return nil
 	})
@@ -85,8 +86,7 @@ func (s *Store) due(ctx context.Context, now time.Time, dead int64, limit int) (
 	}
 	var byTenant [][]dueRow
 	for _, tenant := range tenants {
-		rows, err := s.query(ctx, "SELECT r.tenant, r.message, r.n, r.next_at FROM recipients r WHERE r.tenant = ? AND r.next_at <= ? AND "+free+
-			" ORDER BY r.next_at LIMIT ?", tenant, now.UnixMilli(), s.epoch, dead, limit)
+		rows, err := s.query(ctx, dueOfTenant, tenant, now.UnixMilli(), s.epoch, dead, limit)
 		due, err := collect(rows, err, func(r *sql.Rows) (d dueRow, err error) {
 			return d, r.Scan(&d.tenant, &d.id, &d.n, &d.next)
 		})

@@ -8,17 +8,17 @@ import (
 
 // dialect is what the two databases say differently.
 type dialect struct {
-	name     string // folder under migrations
-	single   bool   // only one process may have it open
-	dollar   bool   // parameters are $1, $2 instead of ?
-	lockRow  string // appended to a SELECT that must keep others from the row
-	lockSkip string // the same, leaving out rows that others hold
-	bound    *sync.Map
+	name    string // folder under migrations
+	single  bool   // only one process may have it open
+	dollar  bool   // parameters are $1, $2 instead of ?
+	lockRow string // appended to a SELECT that must keep others from the row
+	join    string // a join in the order written: SQLite's planner would sort a tenant's whole mail for one page
+	bound   *sync.Map
 }
 
 var (
-	sqliteDialect   = dialect{name: "sqlite", single: true}
-	postgresDialect = dialect{name: "postgres", dollar: true, lockRow: " FOR UPDATE", lockSkip: " FOR UPDATE SKIP LOCKED", bound: new(sync.Map)}
+	sqliteDialect   = dialect{name: "sqlite", single: true, join: " CROSS JOIN "}
+	postgresDialect = dialect{name: "postgres", dollar: true, lockRow: " FOR UPDATE", join: " JOIN ", bound: new(sync.Map)}
 )
 
 // bind writes the parameters of q, which are all "?", as the database wants them.

@@ -89,8 +89,10 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 	return n, nil
 }
 
+const heldPastTime = "SELECT tenant, message, n FROM recipients WHERE state = 'held' AND expires_at <= ? ORDER BY expires_at LIMIT ?"
+
 func (s *Store) expireHeld(ctx context.Context, now time.Time) (n int, err error) {
-	rows, err := s.query(ctx, "SELECT tenant, message, n FROM recipients WHERE state = 'held' AND expires_at <= ? ORDER BY expires_at LIMIT ?", now.UnixMilli(), expireBatch)
+	rows, err := s.query(ctx, heldPastTime, now.UnixMilli(), expireBatch)
 	due, err := collect(rows, err, func(r *sql.Rows) (d dueRow, err error) { return d, r.Scan(&d.tenant, &d.id, &d.n) })
 	if err != nil || len(due) == 0 {
 		return 0, err

@@ -196,20 +196,20 @@ func (s *Store) newMessageRow(m *Message) (*messageRow, error) {
 
 func (row *messageRow) insert(t *tx) error {
 	m := row.m
-	if _, err := t.exec("INSERT INTO messages (tenant, id, received_at, size, rcpts, octets, sender, from_addr, subject, message_id, note, digest, envelope)"+
+	if err := t.send(nil, "INSERT INTO messages (tenant, id, received_at, size, rcpts, octets, sender, from_addr, subject, message_id, note, digest, envelope)"+
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		m.Tenant, string(m.ID), m.Received.UnixMilli(), m.Size, len(m.Recipients), row.octets,
 		text(m.Envelope.From), text(m.From), text(m.Subject), text(m.MessageID), text(m.Note), row.digest, row.envelope); err != nil {
 		return err
 	}
 	if row.octets != 0 {
-		if _, err := t.exec("INSERT INTO octets (id, tenant, body) VALUES (?, ?, ?)", row.octets, m.Tenant, m.Octets); err != nil {
+		if err := t.send(nil, "INSERT INTO octets (id, tenant, body) VALUES (?, ?, ?)", row.octets, m.Tenant, m.Octets); err != nil {
 			return err
 		}
 	}
 	for i := range m.Recipients {
 		r := &m.Recipients[i]
-		if _, err := t.exec("INSERT INTO recipients (tenant, message, n, addr, domain, notify, orcpt, state, verdict, action, score, attempts,"+
+		if err := t.send(nil, "INSERT INTO recipients (tenant, message, n, addr, domain, notify, orcpt, state, verdict, action, score, attempts,"+
 			" next_at, lease, updated_at, held_at, expires_at, mta, reply, reasons, events)"+
 			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			m.Tenant, string(m.ID), r.N, r.Addr, r.Domain, r.Notify, r.ORcpt, string(r.State), string(r.Verdict), string(r.Action), r.Score, r.Attempts,

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx" with database/sql
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 )

@@ -57,9 +57,15 @@ func (r TraceRow) Cursor(quarantine bool) string {
 
 const defaultLimit = 100 // rows
 
+// The two orders of the trace.
+const (
+	byReceived = "m.received_at"
+	byHeld     = "r.held_at"
+)
+
 // Trace returns recipients' rows, the last received first.
 func (s *Store) Trace(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
-	rows, err := s.trace(ctx, f, "m.received_at", "FROM messages m JOIN recipients r ON r.tenant = m.tenant AND r.message = m.id")
+	rows, err := s.trace(ctx, f, byReceived)
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
@@ -69,15 +75,14 @@ func (s *Store) Trace(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
 // Quarantine returns the held recipients' rows, the last held first.
 func (s *Store) Quarantine(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
 	f.State = mail.Held
-	rows, err := s.trace(ctx, f, "r.held_at", "FROM recipients r JOIN messages m ON m.tenant = r.tenant AND m.id = r.message")
+	rows, err := s.trace(ctx, f, byHeld)
 	if err != nil {
 		return nil, fmt.Errorf("quarantine: %w", err)
 	}
 	return rows, nil
 }
 
-// trace orders by column by, whose value is in the cursors.
-func (s *Store) trace(ctx context.Context, f TraceFilter, by, from string) ([]TraceRow, error) {
+func (s *Store) trace(ctx context.Context, f TraceFilter, by string) ([]TraceRow, error) {
 	if f.Limit <= 0 {
 		f.Limit = defaultLimit
 	}
@@ -88,16 +93,14 @@ func (s *Store) trace(ctx context.Context, f TraceFilter, by, from string) ([]Tr
 			return nil, err
 		}
 	}
-	where, args, err := f.where(by)
+	q, args, err := s.traceQuery(f, by)
 	if err != nil {
 		return nil, err
 	}
-	q := "SELECT " + recipientColumns + ", m.id, m.tenant, m.received_at, m.size, m.sender, m.from_addr, m.subject, m.message_id, m.note, m.envelope," +
-		" j.origin_ip, j.origin_helo " + from + " LEFT JOIN judgements j ON j.tenant = m.tenant AND j.message = m.id" +
-		" WHERE m.tenant = ? AND r.tenant = ?" + where + " ORDER BY " + by + " DESC, m.id DESC, r.n DESC LIMIT ?"
 	var all []TraceRow
 	for _, tenant := range tenants { // each by its own index, then merged
-		rows, err := s.query(ctx, q, append(append([]any{tenant, tenant}, args...), f.Limit)...)
+		args[0], args[1] = tenant, tenant
+		rows, err := s.query(ctx, q, args...)
 		page, err := collect(rows, err, scanTrace)
 		if err != nil {
 			return nil, err
@@ -105,15 +108,33 @@ func (s *Store) trace(ctx context.Context, f TraceFilter, by, from string) ([]Tr
 		all = append(all, page...)
 	}
 	if len(tenants) > 1 {
-		slices.SortFunc(all, func(a, b TraceRow) int { return compareTrace(b, a, by == "r.held_at") })
+		slices.SortFunc(all, func(a, b TraceRow) int { return compareTrace(b, a, by) })
 		all = all[:min(len(all), f.Limit)]
 	}
 	return all, nil
 }
 
-func compareTrace(a, b TraceRow, byHeld bool) int {
+// traceQuery is the statement for one tenant, whose id is the first and the second
+// parameter.
+func (s *Store) traceQuery(f TraceFilter, by string) (q string, args []any, err error) {
+	from := "messages m" + s.d.join + "recipients r ON r.tenant = m.tenant AND r.message = m.id"
+	if by == byHeld {
+		from = "recipients r" + s.d.join + "messages m ON m.tenant = r.tenant AND m.id = r.message"
+	}
+	where, args, err := f.where(by)
+	if err != nil {
+		return "", nil, err
+	}
+	q = "SELECT " + recipientColumns + ", m.id, m.tenant, m.received_at, m.size, m.sender, m.from_addr, m.subject, m.message_id, m.note, m.envelope," +
+		" j.origin_ip, j.origin_helo FROM " + from + " LEFT JOIN judgements j ON j.tenant = m.tenant AND j.message = m.id" +
+		" WHERE m.tenant = ? AND r.tenant = ? AND " + by + " >= 0" + where + // the range leads SQLite to the index of that order
+		" ORDER BY " + by + " DESC, m.id DESC, r.n DESC LIMIT ?"
+	return q, append(append([]any{"", ""}, args...), f.Limit), nil
+}
+
+func compareTrace(a, b TraceRow, by string) int {
 	at, bt := a.Received, b.Received
-	if byHeld {
+	if by == byHeld {
 		at, bt = a.HeldAt, b.HeldAt
 	}
 	if c := at.Compare(bt); c != 0 {

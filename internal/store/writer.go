@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib" // registers "pgx" with database/sql too
 )
 
 const (
@@ -172,6 +175,10 @@ func (w *writer) transaction(group []*change) (err error) {
 			return err
 		}
 	}
+	if err := t.flush(); err != nil {
+		w.undo(t)
+		return err
+	}
 	if _, err := t.exec("COMMIT"); err != nil {
 		w.undo(t)
 		return fmt.Errorf("commit: %w", err)
@@ -181,6 +188,7 @@ func (w *writer) transaction(group []*change) (err error) {
 
 // undo rolls back; a connection that cannot is thrown away, which does the same.
 func (w *writer) undo(t *tx) {
+	t.batch, t.checks = nil, nil
 	if _, err := t.exec("ROLLBACK"); err != nil {
 		w.drop()
 	}
@@ -227,6 +235,55 @@ type tx struct {
 	w    *writer
 	ctx  context.Context
 	args []driver.NamedValue
+
+	batch  *pgx.Batch // what was sent to PostgreSQL but not yet flushed
+	checks []func(rows int64) error
+}
+
+// send runs one statement whose answer nobody needs at once; check, if not nil,
+// is called with the number of rows it changed. On PostgreSQL what is sent goes
+// out together: a round trip for each statement would cost more than the work.
+func (t *tx) send(check func(rows int64) error, q string, args ...any) error {
+	if t.w.d.single {
+		n, err := t.exec(q, args...)
+		if err == nil && check != nil {
+			err = check(n)
+		}
+		return err
+	}
+	if t.batch == nil {
+		t.batch = new(pgx.Batch)
+	}
+	t.batch.Queue(t.w.d.bind(q), args...)
+	t.checks = append(t.checks, check)
+	return nil
+}
+
+// flush waits for what was sent, and checks it.
+func (t *tx) flush() error {
+	if t.batch == nil {
+		return nil
+	}
+	batch, checks := t.batch, t.checks
+	t.batch, t.checks = nil, nil
+	return t.w.conn.Raw(func(c any) error {
+		results := c.(*stdlib.Conn).Conn().SendBatch(t.ctx, batch)
+		var err error
+		for _, check := range checks {
+			tag, e := results.Exec()
+			if e == nil && check != nil {
+				e = check(tag.RowsAffected())
+			}
+			if e != nil {
+				err = e
+				break
+			}
+		}
+		if e := results.Close(); err == nil {
+			err = e
+		}
+		return err
+	})
 }
 
 // exec runs one statement and returns how many rows it changed. On SQLite it
@@ -234,6 +291,9 @@ type tx struct {
 // again as the statement.
 func (t *tx) exec(q string, args ...any) (rows int64, err error) {
 	if !t.w.d.single {
+		if err := t.flush(); err != nil {
+			return 0, err
+		}
 		r, err := t.w.conn.ExecContext(t.ctx, t.w.d.bind(q), args...)
 		if err != nil {
 			return 0, err
@@ -267,14 +327,16 @@ func (t *tx) exec(q string, args ...any) (rows int64, err error) {
 }
 
 // row reads one row inside the transaction.
-func (t *tx) row(q string, args ...any) *sql.Row {
+func (t *tx) row(q string, args ...any) interface{ Scan(...any) error } {
+	if err := t.flush(); err != nil {
+		return failedRow{err}
+	}
 	return t.w.conn.QueryRowContext(t.ctx, t.w.d.bind(q), args...)
 }
 
-// query reads inside the transaction; rows must be closed before the next exec.
-func (t *tx) query(q string, args ...any) (*sql.Rows, error) {
-	return t.w.conn.QueryContext(t.ctx, t.w.d.bind(q), args...)
-}
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
 
 var errType = errors.New("a value of a type the store does not write")
 
