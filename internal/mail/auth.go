@@ -69,6 +69,7 @@ type DMARC struct {
 type ARC struct {
 	Result  Result
 	Sealers []string // d= of each seal, i=1 first
+	Oldest  int      // of a pass: nothing was changed since this instance sealed; 0 if never (RFC 8617 §5.2, oldest-pass)
 	Reason  string
 }
 

@@ -2,6 +2,7 @@ package mailauth
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"postern/internal/mail"
@@ -41,7 +42,11 @@ func Results(authserv string, a mail.Auth) string {
 		add("dkim", mail.ResultNone, "")
 	}
 	add("dmarc", a.DMARC.Result, a.DMARC.Reason, "header.from", a.DMARC.Domain, "policy.dmarc", a.DMARC.Policy)
-	add("arc", a.ARC.Result, a.ARC.Reason)
+	oldest := ""
+	if a.ARC.Result == mail.ResultPass {
+		oldest = strconv.Itoa(a.ARC.Oldest)
+	}
+	add("arc", a.ARC.Result, a.ARC.Reason, "header.oldest-pass", oldest)
 	return b.String()
 }
 

@@ -36,7 +36,7 @@ func (v *Verifier) Verify(ctx context.Context, m *dkim.Message) mail.ARC {
 		}
 		out.Sealers = append(out.Sealers, domain)
 	}
-	if err := v.check(ctx, m, sets); err != nil {
+	if out.Oldest, err = v.check(ctx, m, sets); err != nil {
 		out.Result, out.Reason = mail.ResultFail, err.Error()
 		var f *dkim.Failure
 		if errors.As(err, &f) && f.Result == mail.ResultTempError {
@@ -46,9 +46,10 @@ func (v *Verifier) Verify(ctx context.Context, m *dkim.Message) mail.ARC {
 	return out
 }
 
-func (v *Verifier) check(ctx context.Context, m *dkim.Message, sets []set) error {
+// check verifies a complete chain and returns its oldest-pass.
+func (v *Verifier) check(ctx context.Context, m *dkim.Message, sets []set) (oldest int, err error) {
 	if sets[len(sets)-1].seal["cv"] == "fail" {
-		return errors.New("the newest seal says that the chain is broken")
+		return 0, errors.New("the newest seal says that the chain is broken")
 	}
 	for n, s := range sets {
 		want := "pass"
@@ -56,49 +57,66 @@ func (v *Verifier) check(ctx context.Context, m *dkim.Message, sets []set) error
 			want = "none"
 		}
 		if cv := s.seal["cv"]; cv != want {
-			return fmt.Errorf("ARC-Seal i=%d: cv=%.10s", n+1, cv)
+			return 0, fmt.Errorf("ARC-Seal i=%d: cv=%.10s", n+1, cv)
 		}
 	}
-	seals, message, err := parse(m, sets)
+	seals, messages, err := parse(m, sets)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	keys := v.keys(ctx, append(seals, message))
+	keys := v.keys(ctx, append(messages, seals...))
 	newest := len(sets) - 1
-	if err := verifyMessage(m, sets[newest].at[fieldMessage], message, keys); err != nil {
-		return fmt.Errorf("ARC-Message-Signature i=%d: %w", newest+1, err)
+	if err := verifyMessage(m, sets[newest].at[fieldMessage], messages[newest], keys); err != nil {
+		return 0, fmt.Errorf("ARC-Message-Signature i=%d: %w", newest+1, err)
 	}
 	for n := newest; n >= 0; n-- {
 		if err := verifySeal(m, sets[:n+1], seals[n], keys); err != nil {
-			return fmt.Errorf("ARC-Seal i=%d: %w", n+1, err)
+			return 0, fmt.Errorf("ARC-Seal i=%d: %w", n+1, err)
 		}
 	}
-	return nil
+	for n := newest - 1; n >= 0; n-- {
+		if messages[n] == nil || verifyMessage(m, sets[n].at[fieldMessage], messages[n], keys) != nil {
+			return n + 2, nil
+		}
+	}
+	return 0, nil
 }
 
-// parse reads all seals and the newest message signature.
-func parse(m *dkim.Message, sets []set) (seals []*dkim.Signature, message *dkim.Signature, err error) {
+// parse reads all seals and message signatures. Of the latter only the newest must
+// be well formed; an older one that is not is nil.
+func parse(m *dkim.Message, sets []set) (seals, messages []*dkim.Signature, err error) {
 	for n, s := range sets {
 		sig, err := parseSeal(s.seal)
 		if err != nil {
 			return nil, nil, fmt.Errorf("ARC-Seal i=%d: %w", n+1, err)
 		}
 		seals = append(seals, sig)
+		sig, err = parseMessage(m.Header[s.at[fieldMessage]])
+		if err != nil && n == len(sets)-1 {
+			return nil, nil, fmt.Errorf("ARC-Message-Signature i=%d: %w", n+1, err)
+		}
+		messages = append(messages, sig)
 	}
-	newest := len(sets) - 1
-	tags, err := dkim.ParseTags(m.Header[sets[newest].at[fieldMessage]].Value())
-	if err == nil {
-		message, err = dkim.FromTags(tags)
-	}
+	return seals, messages, nil
+}
+
+// parseMessage reads an ARC-Message-Signature, which must not cover seals
+// (RFC 8617 §4.1.2).
+func parseMessage(f mail.Field) (*dkim.Signature, error) {
+	tags, err := dkim.ParseTags(f.Value())
 	if err != nil {
-		return nil, nil, fmt.Errorf("ARC-Message-Signature i=%d: %w", newest+1, err)
+		return nil, err
 	}
-	for _, name := range message.Headers {
-		if strings.EqualFold(name, "ARC-Seal") { // RFC 8617 §4.1.2
-			return nil, nil, fmt.Errorf("ARC-Message-Signature i=%d covers a seal", newest+1)
+	sig, err := dkim.FromTags(tags)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range sig.Headers {
+		if strings.EqualFold(name, fieldNames[fieldSeal]) {
+			return nil, errors.New("covers a seal")
 		}
 	}
-	return seals, message, nil
+	return sig, nil
 }
 
 // parseSeal reads an ARC-Seal, which has no body hash and no list of fields
@@ -124,7 +142,7 @@ func (v *Verifier) keys(ctx context.Context, sigs []*dkim.Signature) map[string]
 	answers := map[string]*keyAnswer{}
 	var wg sync.WaitGroup
 	for _, s := range sigs {
-		if answers[keyName(s)] != nil {
+		if s == nil || answers[keyName(s)] != nil {
 			continue
 		}
 		a := new(keyAnswer)

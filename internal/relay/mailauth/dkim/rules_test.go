@@ -262,7 +262,7 @@ func FuzzBody(f *testing.F) {
 		if size != int64(len(want)) || !bytes.Equal(h.Sum(nil), got[:]) {
 			t.Fatalf("%q: %d octets, want %q", body, size, want)
 		}
-		for _, n := range []int64{0, 1, size / 2, size} {
+		for _, n := range []int64{0, min(1, size), size / 2, size} {
 			part, h := sha256.Sum256(want[:n]), sha256.New()
 			if hashBody(h, Relaxed, body, n) != size || !bytes.Equal(h.Sum(nil), part[:]) {
 				t.Fatalf("%q cut to %d", body, n)
