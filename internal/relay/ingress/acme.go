@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -89,10 +88,6 @@ func (a *ACME) ca() string {
 func (a *ACME) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return a.config.GetCertificate(hello)
 }
-
-// Handler answers the CA's http-01 questions and passes everything else to next,
-// for a portal that has port 80 itself.
-func (a *ACME) Handler(next http.Handler) http.Handler { return a.issuer.HTTPChallengeHandler(next) }
 
 // Expires is when the certificate in use ended when Watch last looked, zero if there
 // is none.

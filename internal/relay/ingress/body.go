@@ -12,6 +12,7 @@ import (
 var (
 	errTooBig  = errors.New("message exceeds the maximum size")
 	errAborted = errors.New("client abandoned the message")
+	errClosed  = errors.New("session is closed")
 )
 
 // A source yields content in pieces that are valid until the next call. io.EOF

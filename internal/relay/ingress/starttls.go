@@ -66,3 +66,15 @@ func (s *session) startTLS(arg []byte) {
 	s.helo, s.secure = "", mail.TLS{}
 	s.secure = tlsOf(conn.ConnectionState())
 }
+
+// tlsOf describes a finished handshake.
+func tlsOf(state tls.ConnectionState) mail.TLS {
+	t := mail.TLS{Version: "TLSv1.3", Cipher: tls.CipherSuiteName(state.CipherSuite)}
+	if state.Version == tls.VersionTLS12 {
+		t.Version = "TLSv1.2"
+	}
+	if len(state.PeerCertificates) > 0 {
+		t.Peer = oneLine(state.PeerCertificates[0].Subject.CommonName)
+	}
+	return t
+}
