@@ -150,8 +150,7 @@ func TestASilentHopIsLeftForTheNextBeforeTheContentOnly(t *testing.T) {
 				h := newHop(t, func(h *hop) { h.offer, h.says = offer, map[string]string{at: "hang"} })
 				second := newHop(t, nil)
 				s := newSender(t)
-				s.Timeouts.Handover = 200 * time.Millisecond
-				s.Timeouts.DataEnd, s.Timeouts.Mail, s.Timeouts.Rcpt = 600*time.Millisecond, 600*time.Millisecond, 600*time.Millisecond
+				s.Timeouts.Handover, s.Timeouts.DataEnd = 700*time.Millisecond, 1500*time.Millisecond
 				began := time.Now()
 				out := s.Send(t.Context(), jobFor(text, h.mta, second.mta))
 				took := time.Since(began)
@@ -159,7 +158,7 @@ func TestASilentHopIsLeftForTheNextBeforeTheContentOnly(t *testing.T) {
 				if late && (!out[0].Unsure || out[0].Kind != Deferred || len(second.messages()) != 0) {
 					t.Errorf("the content was out: %+v", out[0])
 				}
-				if !late && (out[0].Kind != Delivered || out[0].MTA != second.mta.Address() || took > 3*time.Second) {
+				if !late && (out[0].Kind != Delivered || out[0].MTA != second.mta.Address() || took > 5*time.Second) {
 					t.Errorf("after %v: %+v", took, out[0])
 				}
 			})
@@ -223,17 +222,17 @@ func TestAHopThatStopsReadingIsGivenUp(t *testing.T) {
 				h.act = func(s *session, verb, _ string) string {
 					if verb == "BDAT" || verb == "line" {
 						if n++; n > 2 {
-							time.Sleep(3 * time.Second) // reads next to nothing from now on
+							time.Sleep(5 * time.Second) // reads next to nothing from now on
 						}
 					}
 					return ""
 				}
 			})
 			s := newSender(t)
-			s.Timeouts.DataBlock, s.Timeouts.DataEnd = 300*time.Millisecond, 300*time.Millisecond
+			s.Timeouts.DataBlock, s.Timeouts.DataEnd = time.Second, time.Second
 			began := time.Now()
 			out := s.Send(t.Context(), jobFor(large, h.mta))
-			if out[0].Kind != Deferred || out[0].Unsure || time.Since(began) > 5*time.Second {
+			if out[0].Kind != Deferred || out[0].Unsure || time.Since(began) > 10*time.Second {
 				t.Errorf("after %v: %+v", time.Since(began), out[0])
 			}
 		})
@@ -472,15 +471,15 @@ func TestASilentHostIsLeftWithinItsTime(t *testing.T) {
 	mute := mtaAt(ln.Addr().String(), mail.TLSNone)
 	h := newHop(t, nil)
 	s := newSender(t)
-	s.Timeouts.Handover = 300 * time.Millisecond
+	s.Timeouts.Handover = 700 * time.Millisecond
 	began := time.Now()
 	out := s.Send(t.Context(), jobFor(text, mute, h.mta))
-	if took := time.Since(began); kinds(out) != "delivered" || took < 250*time.Millisecond || took > 3*time.Second {
+	if took := time.Since(began); kinds(out) != "delivered" || took < 600*time.Millisecond || took > 5*time.Second {
 		t.Errorf("after %v: %+v", took, out)
 	}
 	began = time.Now()
 	out = s.Send(t.Context(), jobFor(text, mute, h.mta))
-	if took := time.Since(began); kinds(out) != "delivered" || took > 200*time.Millisecond {
+	if took := time.Since(began); kinds(out) != "delivered" || took > 600*time.Millisecond {
 		t.Errorf("the second message waited %v for the dead MTA again: %+v", took, out)
 	}
 }

@@ -12,9 +12,10 @@ import (
 	"postern/internal/mail"
 )
 
-// impatient are timeouts for tests: long enough for a busy machine.
-var impatient = Timeouts{Connect: time.Second, Handover: time.Second, Greeting: 2 * time.Second, Hello: 2 * time.Second, Mail: 2 * time.Second,
-	Rcpt: 2 * time.Second, DataInit: 2 * time.Second, DataBlock: 2 * time.Second, DataEnd: 2 * time.Second, Quit: 200 * time.Millisecond}
+// impatient are timeouts for tests: long enough for a busy machine. A test that
+// waits for one sets its own.
+var impatient = Timeouts{Connect: 20 * time.Second, Handover: 20 * time.Second, Greeting: 20 * time.Second, Hello: 20 * time.Second, Mail: 20 * time.Second,
+	Rcpt: 20 * time.Second, DataInit: 20 * time.Second, DataBlock: 20 * time.Second, DataEnd: 20 * time.Second, Quit: 200 * time.Millisecond}
 
 func newSender(t testing.TB) *Sender {
 	s := &Sender{Hostname: "relay.test", AllowLoopback: true, Timeouts: impatient}
