@@ -1,0 +1,810 @@
+# Postern: mail relay of contoso.onmicrosoft.com, written 2026-11-22T08:00:00Z.
+#
+# It holds the relay key: keep it as secret as a password, and delete it when it was run.
+#
+#   .\postern-exchange.ps1 -Mode Apply      sets up the relay; may be run again at any time
+#   .\postern-exchange.ps1 -Mode Verify     changes nothing, names every difference
+#   .\postern-exchange.ps1 -Mode Rollback   puts back what the state file says was there before
+#
+# It prints a report as JSON, which Postern imports. It needs the module ExchangeOnlineManagement:
+#   Install-Module ExchangeOnlineManagement -Scope CurrentUser
+#Requires -Version 5.1
+[CmdletBinding()]
+param(
+    [string]$Mode = 'Apply',
+    [string]$StateFile = 'postern-exchange-contoso.json',
+    [string]$Organization = 'contoso.onmicrosoft.com',
+    [string]$ReportUrl = 'https://postern.example/api/exchange/report',
+    [string]$ReportToken = 'one-time',
+    [switch]$SkipConnect
+)
+$ErrorActionPreference = 'Stop'
+$tenant = 'contoso'
+$mailbox = 'postmaster@contoso.com'
+$domains = @('contoso.com', 'fabrikam.example')
+
+# ---- What is wanted --------------------------------------------------------------
+
+$rulePredicates = @('ADComparisonAttribute', 'ADComparisonOperator', 'ActivationDate', 'AddManagerAsRecipientType', 'AddToRecipients', 'AnyOfCcHeader', 'AnyOfCcHeaderMemberOf', 'AnyOfRecipientAddressContainsWords', 'AnyOfRecipientAddressMatchesPatterns', 'AnyOfToCcHeader', 'AnyOfToCcHeaderMemberOf', 'AnyOfToHeader', 'AnyOfToHeaderMemberOf', 'ApplyClassification', 'ApplyHtmlDisclaimerFallbackAction', 'ApplyHtmlDisclaimerLocation', 'ApplyHtmlDisclaimerText', 'ApplyOME', 'ApplyRightsProtectionCustomizationTemplate', 'ApplyRightsProtectionTemplate', 'AttachmentContainsWords', 'AttachmentExtensionMatchesWords', 'AttachmentHasExecutableContent', 'AttachmentIsPasswordProtected', 'AttachmentIsUnsupported', 'AttachmentMatchesPatterns', 'AttachmentNameMatchesPatterns', 'AttachmentProcessingLimitExceeded', 'AttachmentPropertyContainsWords', 'AttachmentSizeOver', 'BetweenMemberOf1', 'BetweenMemberOf2', 'BlindCopyTo', 'ContentCharacterSetContainsWords', 'CopyTo', 'DeleteMessage', 'Disconnect', 'ExceptIfADComparisonAttribute', 'ExceptIfADComparisonOperator', 'ExceptIfAnyOfCcHeader', 'ExceptIfAnyOfCcHeaderMemberOf', 'ExceptIfAnyOfRecipientAddressContainsWords', 'ExceptIfAnyOfRecipientAddressMatchesPatterns', 'ExceptIfAnyOfToCcHeader', 'ExceptIfAnyOfToCcHeaderMemberOf', 'ExceptIfAnyOfToHeader', 'ExceptIfAnyOfToHeaderMemberOf', 'ExceptIfAttachmentContainsWords', 'ExceptIfAttachmentExtensionMatchesWords', 'ExceptIfAttachmentHasExecutableContent', 'ExceptIfAttachmentIsPasswordProtected', 'ExceptIfAttachmentIsUnsupported', 'ExceptIfAttachmentMatchesPatterns', 'ExceptIfAttachmentNameMatchesPatterns', 'ExceptIfAttachmentProcessingLimitExceeded', 'ExceptIfAttachmentPropertyContainsWords', 'ExceptIfAttachmentSizeOver', 'ExceptIfBetweenMemberOf1', 'ExceptIfBetweenMemberOf2', 'ExceptIfContentCharacterSetContainsWords', 'ExceptIfFrom', 'ExceptIfFromAddressContainsWords', 'ExceptIfFromAddressMatchesPatterns', 'ExceptIfFromMemberOf', 'ExceptIfFromScope', 'ExceptIfHasClassification', 'ExceptIfHasNoClassification', 'ExceptIfHasSenderOverride', 'ExceptIfHeaderContainsMessageHeader', 'ExceptIfHeaderContainsWords', 'ExceptIfHeaderMatchesMessageHeader', 'ExceptIfHeaderMatchesPatterns', 'ExceptIfManagerAddresses', 'ExceptIfManagerForEvaluatedUser', 'ExceptIfMessageContainsDataClassifications', 'ExceptIfMessageSizeOver', 'ExceptIfMessageTypeMatches', 'ExceptIfRecipientADAttributeContainsWords', 'ExceptIfRecipientADAttributeMatchesPatterns', 'ExceptIfRecipientAddressContainsWords', 'ExceptIfRecipientAddressMatchesPatterns', 'ExceptIfRecipientDomainIs', 'ExceptIfRecipientInSenderList', 'ExceptIfSCLOver', 'ExceptIfSenderADAttributeContainsWords', 'ExceptIfSenderADAttributeMatchesPatterns', 'ExceptIfSenderDomainIs', 'ExceptIfSenderInRecipientList', 'ExceptIfSenderIpRanges', 'ExceptIfSenderManagementRelationship', 'ExceptIfSentTo', 'ExceptIfSentToMemberOf', 'ExceptIfSentToScope', 'ExceptIfSubjectContainsWords', 'ExceptIfSubjectMatchesPatterns', 'ExceptIfSubjectOrBodyContainsWords', 'ExceptIfSubjectOrBodyMatchesPatterns', 'ExceptIfWithImportance', 'ExpiryDate', 'From', 'FromAddressContainsWords', 'FromAddressMatchesPatterns', 'FromMemberOf', 'FromScope', 'GenerateIncidentReport', 'GenerateNotification', 'HasClassification', 'HasNoClassification', 'HasSenderOverride', 'HeaderContainsMessageHeader', 'HeaderContainsWords', 'HeaderMatchesMessageHeader', 'HeaderMatchesPatterns', 'IncidentReportContent', 'LogEventText', 'ManagerAddresses', 'ManagerForEvaluatedUser', 'MessageContainsDataClassifications', 'MessageSizeOver', 'MessageTypeMatches', 'ModerateMessageByManager', 'ModerateMessageByUser', 'PrependSubject', 'Quarantine', 'RecipientADAttributeContainsWords', 'RecipientADAttributeMatchesPatterns', 'RecipientAddressContainsWords', 'RecipientAddressMatchesPatterns', 'RecipientDomainIs', 'RecipientInSenderList', 'RedirectMessageTo', 'RejectMessageEnhancedStatusCode', 'RejectMessageReasonText', 'RemoveHeader', 'RemoveOME', 'RemoveOMEv2', 'RemoveRMSAttachmentEncryption', 'RouteMessageOutboundConnector', 'RouteMessageOutboundRequireTls', 'SCLOver', 'SenderADAttributeContainsWords', 'SenderADAttributeMatchesPatterns', 'SenderDomainIs', 'SenderInRecipientList', 'SenderIpRanges', 'SenderManagementRelationship', 'SentTo', 'SentToMemberOf', 'SentToScope', 'SetAuditSeverity', 'SetHeaderName', 'SetHeaderValue', 'SetSCL', 'SmtpRejectMessageRejectStatusCode', 'SmtpRejectMessageRejectText', 'StopRuleProcessing', 'SubjectContainsWords', 'SubjectMatchesPatterns', 'SubjectOrBodyContainsWords', 'SubjectOrBodyMatchesPatterns', 'WithImportance')
+
+# 1. RemoteDomain Default (guide steps G1.21 to G1.25)
+# Mail to the relay leaves the organization, so Exchange would turn rich text into winmail.dat and drop automatic replies; with these settings every kind of content comes through unharmed.
+$want1 = @{
+    AllowedOOFType = 'ExternalLegacy'
+    CharacterSet = 'utf-8'
+    NonMimeCharacterSet = 'utf-8'
+    TNEFEnabled = $false
+}
+
+# 2. HostedConnectionFilterPolicy Default (guide steps G1.27 to G1.29)
+# Mail that comes back from the relay was judged already; without these entries Exchange would judge the relay's address as if it were the sender.
+$want2 = @{
+}
+$add2 = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+
+# 3. InboundConnector Postern Inbound Connector (Receive) (guide steps G1.5 to G1.11)
+# Exchange knows mail from the relay by this connector and takes it only over TLS.
+$want3 = @{
+    AssociatedAcceptedDomains = @()
+    CloudServicesMailEnabled = $false
+    ConnectorType = 'Partner'
+    EFSkipLastIP = $false
+    Enabled = $true
+    RequireTls = $true
+    RestrictDomainsToCertificate = $false
+    RestrictDomainsToIPAddresses = $false
+    SenderDomains = @('*')
+    SenderIPAddresses = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    TlsSenderCertificateName = $null
+    TreatMessagesAsInternal = $false
+}
+$new3 = @{
+    CloudServicesMailEnabled = $false
+    Comment = 'Takes mail back from the relay. Managed by Postern, marker postern-89d7a453561f.'
+    ConnectorSource = 'Default'
+    ConnectorType = 'Partner'
+    Enabled = $true
+    Name = 'Postern Inbound Connector (Receive)'
+    RequireTls = $true
+    RestrictDomainsToCertificate = $false
+    RestrictDomainsToIPAddresses = $false
+    SenderDomains = @('*')
+    SenderIPAddresses = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+}
+
+# 4. OutboundConnector Postern Inbound Connector (Send) (guide steps G1.12 to G1.20)
+# Mail that the redirect rule picks goes through this connector to the relay, over TLS to a proven name.
+$want4 = @{
+    AllAcceptedDomains = $false
+    CloudServicesMailEnabled = $false
+    ConnectorType = 'Partner'
+    Enabled = $true
+    IsTransportRuleScoped = $true
+    RecipientDomains = @()
+    RouteAllMessagesViaOnPremises = $false
+    SmartHosts = @('relay.postern.example')
+    TestMode = $false
+    TlsDomain = 'relay.postern.example'
+    TlsSettings = 'DomainValidation'
+    UseMXRecord = $false
+}
+$new4 = @{
+    CloudServicesMailEnabled = $false
+    Comment = 'Hands mail to the relay, only when a mail flow rule says so. Managed by Postern, marker postern-89d7a453561f.'
+    ConnectorSource = 'Default'
+    ConnectorType = 'Partner'
+    Enabled = $true
+    IsTransportRuleScoped = $true
+    Name = 'Postern Inbound Connector (Send)'
+    SmartHosts = @('relay.postern.example')
+    TlsDomain = 'relay.postern.example'
+    TlsSettings = 'DomainValidation'
+    UseMXRecord = $false
+}
+
+# 5. TransportRule Postern Inbound Remove Processed Mark
+# An outside sender can write x-trustifi-inbound-processed into a message; it is removed before another rule can believe it.
+$want5 = @{
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    RemoveHeader = 'x-trustifi-inbound-processed'
+}
+$new5 = @{
+    Comments = 'Takes x-trustifi-inbound-processed out of mail that does not come from the relay. Must be among the first rules. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $true
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Remove Processed Mark'
+    RemoveHeader = 'x-trustifi-inbound-processed'
+}
+
+# 6. TransportRule Postern Inbound Remove Key Header
+# An outside sender can write x-trustifi-creds into a message; it is removed before another rule can believe it.
+$want6 = @{
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    RemoveHeader = 'x-trustifi-creds'
+}
+$new6 = @{
+    Comments = 'Takes x-trustifi-creds out of mail that does not come from the relay. Must be among the first rules. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $true
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Remove Key Header'
+    RemoveHeader = 'x-trustifi-creds'
+}
+
+# 7. TransportRule Postern Inbound Relay (guide steps G1.34 to G1.58)
+# This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.
+$want7 = @{
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    RecipientDomainIs = @('contoso.com', 'fabrikam.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new7 = @{
+    Comments = 'Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $false
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Relay'
+    RecipientDomainIs = @('contoso.com', 'fabrikam.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# 8. TransportRule Postern Inbound Bypass Clutter (guide steps G2.c1 to G2.c13)
+# Mail that the relay returned or released goes to the inbox instead of being judged and moved once more.
+$want8 = @{
+    Mode = 'Enforce'
+    SenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    SetHeaderName = 'X-MS-Exchange-Organization-BypassClutter'
+    SetHeaderValue = 'true'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new8 = @{
+    Comments = 'Lets mail that the relay returned go to the inbox. Must come after the relay rule. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $true
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Bypass Clutter'
+    SenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    SetHeaderName = 'X-MS-Exchange-Organization-BypassClutter'
+    SetHeaderValue = 'true'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# ---- Helpers: nothing here knows this organization -------------------------------
+
+function Get-Entries {
+    param($Value)
+    $entries = @($Value | Where-Object { ($null -ne $_) -and ('' -ne $_) })
+    return @($entries | ForEach-Object { if ($_ -eq 'smtp:*;1') { '*' } else { $_ } })
+}
+
+function Get-Missing {
+    param($Wanted, $Have)
+    $list = @(Get-Entries $Have)
+    return @(Get-Entries $Wanted | Where-Object { -not ($list -contains $_) })
+}
+
+function Test-Same {
+    param($Wanted, $Have)
+    $one = @(Get-Missing $Wanted $Have)
+    $two = @(Get-Missing $Have $Wanted)
+    return (($one.Count -eq 0) -and ($two.Count -eq 0))
+}
+
+function Get-Difference {
+    param($Wanted, $Have)
+    $names = @()
+    foreach ($name in $Wanted.Keys) {
+        $same = Test-Same $Wanted[$name] $Have.$name
+        if (-not $same) { $names += $name }
+    }
+    return $names
+}
+
+# Conditions, exceptions and actions that a rule of ours must not have.
+function Get-Strange {
+    param($Wanted, $Have)
+    $names = @()
+    foreach ($name in $rulePredicates) {
+        $found = @(Get-Entries $Have.$name)
+        $set = (($found.Count -ne 0) -and (-not ($found -contains $false)))
+        if ($set -and (-not ($Wanted.Keys -contains $name))) { $names += $name }
+    }
+    return $names
+}
+
+function Get-Prior {
+    param($Names, $Have)
+    $prior = @{}
+    foreach ($name in $Names) { $prior[$name] = $Have.$name }
+    return $prior
+}
+
+function Get-Saved {
+    param($State, $Id)
+    return ($State | Where-Object { $_.Id -eq $Id } | Select-Object -First 1)
+}
+
+function Save-State {
+    param($State)
+    $file = @{ Version = 1; Tenant = $tenant; Objects = @($State) }
+    $file | ConvertTo-Json -Depth 8 | Set-Content -Path $StateFile -Encoding UTF8
+}
+
+function Get-Task {
+    param($Task)
+    $subs = @($Task.SubTaskResults | Where-Object { $null -ne $_ })
+    if ($subs.Count -eq 0) { return $Task }
+    foreach ($sub in $subs) { Get-Task $sub }
+}
+
+# Whether the object still has what this script gave it.
+function Test-Ours {
+    param($Name, $Wanted, $Have)
+    if ($Wanted.Keys -contains $Name) { return (Test-Same $Wanted[$Name] $Have.$Name) }
+    $found = @(Get-Entries $Have.$Name)
+    return (($found.Count -eq 0) -or ($found -contains $false))
+}
+
+function Get-Back {
+    param($Saved, $Wanted, $Have)
+    $back = @{}
+    foreach ($name in $Saved.Names) {
+        $ours = Test-Ours $name $Wanted $Have
+        $same = Test-Same $Saved.Prior.$name $Have.$name
+        if ($ours -and (-not $same)) { $back[$name] = $Saved.Prior.$name }
+    }
+    return $back
+}
+
+function Get-Foreign {
+    param($Id, $Saved, $Wanted, $Have)
+    $list = @()
+    foreach ($name in $Saved.Names) {
+        $ours = Test-Ours $name $Wanted $Have
+        $same = Test-Same $Saved.Prior.$name $Have.$name
+        if ((-not $ours) -and (-not $same)) { $list += @{ object = $Id; field = $name } }
+    }
+    return $list
+}
+
+# Values of the relay key and of the organization's token are never reported.
+function Get-Shown {
+    param($Name, $Value)
+    if (@('SetHeaderValue', 'ExceptIfHeaderContainsWords') -contains $Name) { return '***' }
+    return $Value
+}
+
+function Get-Drift {
+    param($Id, $Wanted, $Have)
+    $list = @()
+    if ($null -eq $Have) {
+        $list += @{ object = $Id; field = ''; want = 'present'; have = 'absent'; severity = 'critical' }
+        return $list
+    }
+    foreach ($name in @(Get-Difference $Wanted $Have)) {
+        $list += @{ object = $Id; field = $name; want = (Get-Shown $name $Wanted[$name]); have = (Get-Shown $name $Have.$name); severity = 'warning' }
+    }
+    return $list
+}
+
+function Get-AllDrift {
+    $found = @()
+    $have = Get-RemoteDomain -Identity 'Default'
+    $found += @(Get-Drift 'remote-domain' $want1 $have)
+    $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+    $found += @(Get-Drift 'connection-filter' $want2 $have)
+    $missing = @(Get-Missing $add2 $have.IPAllowList)
+    if ($missing.Count -ne 0) { $found += @{ object = 'connection-filter'; field = 'IPAllowList'; want = $add2; have = $have.IPAllowList; severity = 'warning' } }
+    $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
+    $found += @(Get-Drift 'inbound-connector' $want3 $have)
+    $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
+    $found += @(Get-Drift 'outbound-connector' $want4 $have)
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-strip-processed' $want5 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want5 $have)) { $found += @{ object = 'rule-strip-processed'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-strip-processed'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-strip-key' $want6 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want6 $have)) { $found += @{ object = 'rule-strip-key'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-strip-key'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-redirect' $want7 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want7 $have)) { $found += @{ object = 'rule-redirect'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-redirect'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-clutter' $want8 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want8 $have)) { $found += @{ object = 'rule-clutter'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-clutter'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    return @($found | Where-Object { $null -ne $_ })
+}
+
+# ---- The run ---------------------------------------------------------------------
+
+$state = @()
+$done = @()
+$drift = @()
+$foreign = @()
+$problem = $null
+try {
+    if (-not (@('Apply', 'Verify', 'Rollback') -contains $Mode)) { throw 'Mode is Apply, Verify or Rollback.' }
+    if (-not $SkipConnect) { Connect-ExchangeOnline -Organization $Organization -ShowBanner:$false }
+    if (Test-Path -Path $StateFile) {
+        $file = Get-Content -Path $StateFile -Raw | ConvertFrom-Json
+        if ($file.Tenant -ne $tenant) { throw 'The state file belongs to another tenant. Name another one with -StateFile.' }
+        $state = @($file.Objects | Where-Object { $null -ne $_ })
+    }
+    if ($Mode -eq 'Apply') {
+        foreach ($domain in $domains) {
+            $accepted = Get-AcceptedDomain | Where-Object { $_.DomainName -eq $domain } | Select-Object -First 1
+            if ($null -eq $accepted) { throw "The domain $domain is not an accepted domain of this organization. Add and verify it first." }
+        }
+        $organizationConfig = Get-OrganizationConfig
+        if ($organizationConfig.IsDehydrated) { Enable-OrganizationCustomization }
+
+        # 1. remote-domain
+        $have = Get-RemoteDomain -Identity 'Default'
+        if ($null -eq (Get-Saved $state 'remote-domain')) {
+            $names = @($want1.Keys)
+            $prior = Get-Prior $names $have
+            $state += @{ Id = 'remote-domain'; Kind = 'RemoteDomain'; Name = 'Default'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+            Save-State $state
+        }
+        $names = @(Get-Difference $want1 $have)
+        if ($names.Count -ne 0) { Set-RemoteDomain -Identity 'Default' @want1; $done += 'remote-domain/set' }
+
+        # 2. connection-filter
+        $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+        if ($null -eq (Get-Saved $state 'connection-filter')) {
+            $names = @($want2.Keys)
+            $prior = Get-Prior $names $have
+            $state += @{ Id = 'connection-filter'; Kind = 'HostedConnectionFilterPolicy'; Name = 'Default'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+            Save-State $state
+        }
+        $missing = @(Get-Missing $add2 $have.IPAllowList)
+        if ($missing.Count -ne 0) {
+            $saved = Get-Saved $state 'connection-filter'
+            $state = @($state | Where-Object { $_.Id -ne 'connection-filter' })
+            $state += @{ Id = 'connection-filter'; Kind = 'HostedConnectionFilterPolicy'; Name = 'Default'; Created = $false; Names = $saved.Names; Prior = $saved.Prior; Added = @($saved.Added) + @(Get-Missing $missing $saved.Added) }
+            Save-State $state
+            Set-HostedConnectionFilterPolicy -Identity 'Default' -IPAllowList @{ Add = $missing }
+            $done += 'connection-filter/add'
+        }
+
+        # 3. inbound-connector
+        $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'inbound-connector' })
+            $state += @{ Id = 'inbound-connector'; Kind = 'InboundConnector'; Name = 'Postern Inbound Connector (Receive)'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-InboundConnector @new3 | Out-Null
+            $done += 'inbound-connector/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'inbound-connector')) {
+                $names = @($want3.Keys)
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'inbound-connector'; Kind = 'InboundConnector'; Name = 'Postern Inbound Connector (Receive)'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want3 $have)
+            if ($names.Count -ne 0) { Set-InboundConnector -Identity 'Postern Inbound Connector (Receive)' @want3; $done += 'inbound-connector/set' }
+        }
+
+        # 4. outbound-connector
+        $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'outbound-connector' })
+            $state += @{ Id = 'outbound-connector'; Kind = 'OutboundConnector'; Name = 'Postern Inbound Connector (Send)'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-OutboundConnector @new4 | Out-Null
+            $done += 'outbound-connector/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'outbound-connector')) {
+                $names = @(@($want4.Keys) + @('IsValidated', 'ValidationRecipients'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'outbound-connector'; Kind = 'OutboundConnector'; Name = 'Postern Inbound Connector (Send)'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want4 $have)
+            if ($names.Count -ne 0) { Set-OutboundConnector -Identity 'Postern Inbound Connector (Send)' @want4; $done += 'outbound-connector/set' }
+        }
+        $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)'
+        if (-not $have.IsValidated) {
+            $tasks = @(Validate-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -Recipients @($mailbox))
+            $steps = @()
+            foreach ($task in $tasks) { if (-not ($task.TaskName -match 'mail|message')) { $steps += @(Get-Task $task) } }
+            $steps = @($steps | Where-Object { -not ($_.TaskName -match 'mail|message') })
+            $failed = $steps | Where-Object { -not $_.IsTaskSuccessful } | Select-Object -First 1
+            if ($steps.Count -eq 0) { throw 'Exchange answered the validation of the connector without a connectivity test. Run the script again.' }
+            if ($null -ne $failed) { throw ("Exchange could not connect to the relay: " + $failed.TaskName + " failed (" + $failed.TaskDetail + "). Check the smart host, port 25 and the certificate, and run the script again.") }
+            Set-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -IsValidated $true -ValidationRecipients @($mailbox) -LastValidationTimestamp (Get-Date)
+            $done += 'outbound-connector/validate'
+        }
+
+        # 5. rule-strip-processed
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-strip-processed' })
+            $state += @{ Id = 'rule-strip-processed'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Processed Mark'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            if ($rules.Count -gt 0) { $new5['Priority'] = 0 }
+            New-TransportRule @new5 | Out-Null
+            $done += 'rule-strip-processed/new'
+        } else {
+            $strange = @(Get-Strange $want5 $have)
+            if ($null -eq (Get-Saved $state 'rule-strip-processed')) {
+                $names = @(@($want5.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-strip-processed'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Processed Mark'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want5 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want5.Keys) { $set[$name] = $want5[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' @set
+                $done += 'rule-strip-processed/set'
+            }
+        }
+
+        # 6. rule-strip-key
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-strip-key' })
+            $state += @{ Id = 'rule-strip-key'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Key Header'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            if ($rules.Count -gt 1) { $new6['Priority'] = 1 }
+            New-TransportRule @new6 | Out-Null
+            $done += 'rule-strip-key/new'
+        } else {
+            $strange = @(Get-Strange $want6 $have)
+            if ($null -eq (Get-Saved $state 'rule-strip-key')) {
+                $names = @(@($want6.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-strip-key'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Key Header'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want6 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want6.Keys) { $set[$name] = $want6[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Remove Key Header' @set
+                $done += 'rule-strip-key/set'
+            }
+        }
+
+        # 7. rule-redirect
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-redirect' })
+            $state += @{ Id = 'rule-redirect'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            $outbound = -1
+            foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+            $clutter = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+            if (($null -ne $clutter) -and ($clutter.Priority -gt $outbound)) { $new7['Priority'] = $clutter.Priority }
+            New-TransportRule @new7 | Out-Null
+            $done += 'rule-redirect/new'
+        } else {
+            $strange = @(Get-Strange $want7 $have)
+            if ($null -eq (Get-Saved $state 'rule-redirect')) {
+                $names = @(@($want7.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-redirect'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want7 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want7.Keys) { $set[$name] = $want7[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Relay' @set
+                $done += 'rule-redirect/set'
+            }
+        }
+
+        # 8. rule-clutter
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-clutter' })
+            $state += @{ Id = 'rule-clutter'; Kind = 'TransportRule'; Name = 'Postern Inbound Bypass Clutter'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-TransportRule @new8 | Out-Null
+            $done += 'rule-clutter/new'
+        } else {
+            $strange = @(Get-Strange $want8 $have)
+            if ($null -eq (Get-Saved $state 'rule-clutter')) {
+                $names = @(@($want8.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-clutter'; Kind = 'TransportRule'; Name = 'Postern Inbound Bypass Clutter'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want8 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want8.Keys) { $set[$name] = $want8[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' @set
+                $done += 'rule-clutter/set'
+            }
+        }
+
+        # Order of the rules
+        $to = 0
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        if ($have.Priority -ne $to) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Priority $to; $done += 'order' }
+        $to = 1
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        if ($have.Priority -ne $to) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $outbound = -1
+        foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+        $to = $outbound
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Relay' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $to = 0
+        foreach ($rule in $rules) { if ((@('Postern Inbound Relay') -contains $rule.Name) -and ($rule.Priority -gt $to)) { $to = $rule.Priority } }
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Priority $to; $done += 'order' }
+
+        # What an earlier script made and is not wanted any more
+        $wantedIds = @('remote-domain', 'connection-filter', 'inbound-connector', 'outbound-connector', 'rule-strip-processed', 'rule-strip-key', 'rule-redirect', 'rule-clutter')
+        foreach ($saved in @($state | Where-Object { -not ($wantedIds -contains $_.Id) })) {
+            if ($saved.Created -and ($saved.Kind -eq 'TransportRule')) {
+                $have = Get-TransportRule | Where-Object { $_.Name -eq $saved.Name } | Select-Object -First 1
+                if ($null -ne $have) { Remove-TransportRule -Identity $saved.Name -Confirm:$false; $done += ($saved.Id + '/remove') }
+            }
+            if ($saved.Created -and ($saved.Kind -eq 'TenantAllowBlockListSpoofItems')) {
+                $have = Get-TenantAllowBlockListSpoofItems | Where-Object { $saved.Name -eq ($_.SpoofedUser + ', ' + $_.SendingInfrastructure + ', ' + $_.SpoofType) } | Select-Object -First 1
+                if ($null -ne $have) { Remove-TenantAllowBlockListSpoofItems -Identity 'domain.com\Default' -Ids @($have.Identity) -Confirm:$false; $done += ($saved.Id + '/remove') }
+            }
+        }
+        $state = @($state | Where-Object { $wantedIds -contains $_.Id })
+        $saved = Get-Saved $state 'connection-filter'
+        $stale = @(Get-Missing $saved.Added $add2)
+        if ($stale.Count -ne 0) {
+            $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+            Set-HostedConnectionFilterPolicy -Identity 'Default' -IPAllowList @{ Remove = $stale }
+            $state = @($state | Where-Object { $_.Id -ne 'connection-filter' })
+            $state += @{ Id = 'connection-filter'; Kind = 'HostedConnectionFilterPolicy'; Name = 'Default'; Created = $false; Names = $saved.Names; Prior = $saved.Prior; Added = @(Get-Missing $saved.Added $stale) }
+        }
+        Save-State $state
+        $have = Get-TransportRule -Identity 'Postern Inbound Remove Processed Mark'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Processed Mark'; $done += 'rule-strip-processed/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Remove Key Header'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Key Header'; $done += 'rule-strip-key/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Relay'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay'; $done += 'rule-redirect/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Bypass Clutter'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Bypass Clutter'; $done += 'rule-clutter/enable' }
+    }
+    if ($Mode -eq 'Rollback') {
+        $saved = Get-Saved $state 'rule-redirect'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if (($saved.Created -or ($saved.Prior.State -eq 'Disabled')) -and ($have.State -eq 'Enabled')) { Disable-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false; $done += 'rule-redirect/disable' }
+        }
+
+        # 8. rule-clutter
+        $saved = Get-Saved $state 'rule-clutter'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want8.Keys) { $wanted[$name] = $want8[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-clutter' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Bypass Clutter' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Confirm:$false }
+            }
+            $done += 'rule-clutter/rollback'
+        }
+
+        # 7. rule-redirect
+        $saved = Get-Saved $state 'rule-redirect'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want7.Keys) { $wanted[$name] = $want7[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-redirect' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false }
+            }
+            $done += 'rule-redirect/rollback'
+        }
+
+        # 5. rule-strip-processed
+        $saved = Get-Saved $state 'rule-strip-processed'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want5.Keys) { $wanted[$name] = $want5[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-strip-processed' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Processed Mark' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Confirm:$false }
+            }
+            $done += 'rule-strip-processed/rollback'
+        }
+
+        # 6. rule-strip-key
+        $saved = Get-Saved $state 'rule-strip-key'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Remove Key Header' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want6.Keys) { $wanted[$name] = $want6[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-strip-key' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Key Header' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Remove Key Header' -Confirm:$false }
+            }
+            $done += 'rule-strip-key/rollback'
+        }
+
+        # 4. outbound-connector
+        $saved = Get-Saved $state 'outbound-connector'
+        $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -Confirm:$false
+            } else {
+                $wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox) }
+                foreach ($name in $want4.Keys) { $wanted[$name] = $want4[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'outbound-connector' $saved $wanted $have)
+                if ($back.Count -ne 0) { Set-OutboundConnector -Identity 'Postern Inbound Connector (Send)' @back }
+            }
+            $done += 'outbound-connector/rollback'
+        }
+
+        # 3. inbound-connector
+        $saved = Get-Saved $state 'inbound-connector'
+        $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-InboundConnector -Identity 'Postern Inbound Connector (Receive)' -Confirm:$false
+            } else {
+                $wanted = $want3
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'inbound-connector' $saved $wanted $have)
+                if ($back.Count -ne 0) { Set-InboundConnector -Identity 'Postern Inbound Connector (Receive)' @back }
+            }
+            $done += 'inbound-connector/rollback'
+        }
+
+        # 2. connection-filter
+        $saved = Get-Saved $state 'connection-filter'
+        $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            $back = Get-Back $saved $want2 $have
+            $foreign += @(Get-Foreign 'connection-filter' $saved $want2 $have)
+            if ($back.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' @back }
+            $keep = @(Get-Missing $have.IPAllowList $saved.Added)
+            $gone = @(Get-Missing $have.IPAllowList $keep)
+            if ($gone.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' -IPAllowList @{ Remove = $gone } }
+            $done += 'connection-filter/rollback'
+        }
+
+        # 1. remote-domain
+        $saved = Get-Saved $state 'remote-domain'
+        $have = Get-RemoteDomain -Identity 'Default'
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            $back = Get-Back $saved $want1 $have
+            $foreign += @(Get-Foreign 'remote-domain' $saved $want1 $have)
+            if ($back.Count -ne 0) { Set-RemoteDomain -Identity 'Default' @back }
+            $done += 'remote-domain/rollback'
+        }
+
+        # Rules that were moved go back to their places
+        $saved = Get-Saved $state 'rule-clutter'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-redirect'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-strip-processed'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-strip-key'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' -Priority $saved.Prior.Priority }
+        }
+        $state = @()
+        Save-State $state
+    }
+    if ($Mode -ne 'Rollback') {
+        $drift = @(Get-AllDrift)
+    }
+} catch {
+    $problem = $_.Exception.Message
+}
+$ok = (($null -eq $problem) -and ($drift.Count -eq 0))
+$report = @{ tenant = $tenant; mode = $Mode; ok = $ok; done = @($done); drift = @($drift); foreign = @($foreign); problem = $problem }
+$json = $report | ConvertTo-Json -Depth 8
+if ('' -ne $ReportUrl) {
+    try {
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $ReportToken" } -ContentType 'application/json' -Body $json | Out-Null
+    } catch {
+        Write-Warning 'The report could not be sent; upload it in Postern instead.'
+    }
+}
+$json
+if ($null -ne $problem) { throw $problem }

@@ -1,0 +1,1481 @@
+# Postern: mail relay of contoso.onmicrosoft.com, written 2026-11-22T08:00:00Z.
+#
+# It holds the relay key: keep it as secret as a password, and delete it when it was run.
+#
+#   .\postern-exchange.ps1 -Mode Apply      sets up the relay; may be run again at any time
+#   .\postern-exchange.ps1 -Mode Verify     changes nothing, names every difference
+#   .\postern-exchange.ps1 -Mode Rollback   puts back what the state file says was there before
+#
+# It prints a report as JSON, which Postern imports. It needs the module ExchangeOnlineManagement:
+#   Install-Module ExchangeOnlineManagement -Scope CurrentUser
+#Requires -Version 5.1
+[CmdletBinding()]
+param(
+    [string]$Mode = 'Apply',
+    [string]$StateFile = 'postern-exchange-contoso.json',
+    [string]$Organization = 'contoso.onmicrosoft.com',
+    [string]$ReportUrl = 'https://postern.example/api/exchange/report',
+    [string]$ReportToken = 'one-time',
+    [switch]$SkipConnect
+)
+$ErrorActionPreference = 'Stop'
+$tenant = 'contoso'
+$mailbox = 'postmaster@a-rather-long-name-of-a-domain-000.example'
+$domains = @('a-rather-long-name-of-a-domain-000.example', 'a-rather-long-name-of-a-domain-001.example', 'a-rather-long-name-of-a-domain-002.example', 'a-rather-long-name-of-a-domain-003.example', 'a-rather-long-name-of-a-domain-004.example', 'a-rather-long-name-of-a-domain-005.example', 'a-rather-long-name-of-a-domain-006.example', 'a-rather-long-name-of-a-domain-007.example', 'a-rather-long-name-of-a-domain-008.example', 'a-rather-long-name-of-a-domain-009.example', 'a-rather-long-name-of-a-domain-010.example', 'a-rather-long-name-of-a-domain-011.example', 'a-rather-long-name-of-a-domain-012.example', 'a-rather-long-name-of-a-domain-013.example', 'a-rather-long-name-of-a-domain-014.example', 'a-rather-long-name-of-a-domain-015.example', 'a-rather-long-name-of-a-domain-016.example', 'a-rather-long-name-of-a-domain-017.example', 'a-rather-long-name-of-a-domain-018.example', 'a-rather-long-name-of-a-domain-019.example', 'a-rather-long-name-of-a-domain-020.example', 'a-rather-long-name-of-a-domain-021.example', 'a-rather-long-name-of-a-domain-022.example', 'a-rather-long-name-of-a-domain-023.example', 'a-rather-long-name-of-a-domain-024.example', 'a-rather-long-name-of-a-domain-025.example', 'a-rather-long-name-of-a-domain-026.example', 'a-rather-long-name-of-a-domain-027.example', 'a-rather-long-name-of-a-domain-028.example', 'a-rather-long-name-of-a-domain-029.example', 'a-rather-long-name-of-a-domain-030.example', 'a-rather-long-name-of-a-domain-031.example', 'a-rather-long-name-of-a-domain-032.example', 'a-rather-long-name-of-a-domain-033.example', 'a-rather-long-name-of-a-domain-034.example', 'a-rather-long-name-of-a-domain-035.example', 'a-rather-long-name-of-a-domain-036.example', 'a-rather-long-name-of-a-domain-037.example', 'a-rather-long-name-of-a-domain-038.example', 'a-rather-long-name-of-a-domain-039.example', 'a-rather-long-name-of-a-domain-040.example', 'a-rather-long-name-of-a-domain-041.example', 'a-rather-long-name-of-a-domain-042.example', 'a-rather-long-name-of-a-domain-043.example', 'a-rather-long-name-of-a-domain-044.example', 'a-rather-long-name-of-a-domain-045.example', 'a-rather-long-name-of-a-domain-046.example', 'a-rather-long-name-of-a-domain-047.example', 'a-rather-long-name-of-a-domain-048.example', 'a-rather-long-name-of-a-domain-049.example', 'a-rather-long-name-of-a-domain-050.example', 'a-rather-long-name-of-a-domain-051.example', 'a-rather-long-name-of-a-domain-052.example', 'a-rather-long-name-of-a-domain-053.example', 'a-rather-long-name-of-a-domain-054.example', 'a-rather-long-name-of-a-domain-055.example', 'a-rather-long-name-of-a-domain-056.example', 'a-rather-long-name-of-a-domain-057.example', 'a-rather-long-name-of-a-domain-058.example', 'a-rather-long-name-of-a-domain-059.example', 'a-rather-long-name-of-a-domain-060.example', 'a-rather-long-name-of-a-domain-061.example', 'a-rather-long-name-of-a-domain-062.example', 'a-rather-long-name-of-a-domain-063.example', 'a-rather-long-name-of-a-domain-064.example', 'a-rather-long-name-of-a-domain-065.example', 'a-rather-long-name-of-a-domain-066.example', 'a-rather-long-name-of-a-domain-067.example', 'a-rather-long-name-of-a-domain-068.example', 'a-rather-long-name-of-a-domain-069.example', 'a-rather-long-name-of-a-domain-070.example', 'a-rather-long-name-of-a-domain-071.example', 'a-rather-long-name-of-a-domain-072.example', 'a-rather-long-name-of-a-domain-073.example', 'a-rather-long-name-of-a-domain-074.example', 'a-rather-long-name-of-a-domain-075.example', 'a-rather-long-name-of-a-domain-076.example', 'a-rather-long-name-of-a-domain-077.example', 'a-rather-long-name-of-a-domain-078.example', 'a-rather-long-name-of-a-domain-079.example', 'a-rather-long-name-of-a-domain-080.example', 'a-rather-long-name-of-a-domain-081.example', 'a-rather-long-name-of-a-domain-082.example', 'a-rather-long-name-of-a-domain-083.example', 'a-rather-long-name-of-a-domain-084.example', 'a-rather-long-name-of-a-domain-085.example', 'a-rather-long-name-of-a-domain-086.example', 'a-rather-long-name-of-a-domain-087.example', 'a-rather-long-name-of-a-domain-088.example', 'a-rather-long-name-of-a-domain-089.example', 'a-rather-long-name-of-a-domain-090.example', 'a-rather-long-name-of-a-domain-091.example', 'a-rather-long-name-of-a-domain-092.example', 'a-rather-long-name-of-a-domain-093.example', 'a-rather-long-name-of-a-domain-094.example', 'a-rather-long-name-of-a-domain-095.example', 'a-rather-long-name-of-a-domain-096.example', 'a-rather-long-name-of-a-domain-097.example', 'a-rather-long-name-of-a-domain-098.example', 'a-rather-long-name-of-a-domain-099.example', 'a-rather-long-name-of-a-domain-100.example', 'a-rather-long-name-of-a-domain-101.example', 'a-rather-long-name-of-a-domain-102.example', 'a-rather-long-name-of-a-domain-103.example', 'a-rather-long-name-of-a-domain-104.example', 'a-rather-long-name-of-a-domain-105.example', 'a-rather-long-name-of-a-domain-106.example', 'a-rather-long-name-of-a-domain-107.example', 'a-rather-long-name-of-a-domain-108.example', 'a-rather-long-name-of-a-domain-109.example', 'a-rather-long-name-of-a-domain-110.example', 'a-rather-long-name-of-a-domain-111.example', 'a-rather-long-name-of-a-domain-112.example', 'a-rather-long-name-of-a-domain-113.example', 'a-rather-long-name-of-a-domain-114.example', 'a-rather-long-name-of-a-domain-115.example', 'a-rather-long-name-of-a-domain-116.example', 'a-rather-long-name-of-a-domain-117.example', 'a-rather-long-name-of-a-domain-118.example', 'a-rather-long-name-of-a-domain-119.example', 'a-rather-long-name-of-a-domain-120.example', 'a-rather-long-name-of-a-domain-121.example', 'a-rather-long-name-of-a-domain-122.example', 'a-rather-long-name-of-a-domain-123.example', 'a-rather-long-name-of-a-domain-124.example', 'a-rather-long-name-of-a-domain-125.example', 'a-rather-long-name-of-a-domain-126.example', 'a-rather-long-name-of-a-domain-127.example', 'a-rather-long-name-of-a-domain-128.example', 'a-rather-long-name-of-a-domain-129.example', 'a-rather-long-name-of-a-domain-130.example', 'a-rather-long-name-of-a-domain-131.example', 'a-rather-long-name-of-a-domain-132.example', 'a-rather-long-name-of-a-domain-133.example', 'a-rather-long-name-of-a-domain-134.example', 'a-rather-long-name-of-a-domain-135.example', 'a-rather-long-name-of-a-domain-136.example', 'a-rather-long-name-of-a-domain-137.example', 'a-rather-long-name-of-a-domain-138.example', 'a-rather-long-name-of-a-domain-139.example', 'a-rather-long-name-of-a-domain-140.example', 'a-rather-long-name-of-a-domain-141.example', 'a-rather-long-name-of-a-domain-142.example', 'a-rather-long-name-of-a-domain-143.example', 'a-rather-long-name-of-a-domain-144.example', 'a-rather-long-name-of-a-domain-145.example', 'a-rather-long-name-of-a-domain-146.example', 'a-rather-long-name-of-a-domain-147.example', 'a-rather-long-name-of-a-domain-148.example', 'a-rather-long-name-of-a-domain-149.example', 'a-rather-long-name-of-a-domain-150.example', 'a-rather-long-name-of-a-domain-151.example', 'a-rather-long-name-of-a-domain-152.example', 'a-rather-long-name-of-a-domain-153.example', 'a-rather-long-name-of-a-domain-154.example', 'a-rather-long-name-of-a-domain-155.example', 'a-rather-long-name-of-a-domain-156.example', 'a-rather-long-name-of-a-domain-157.example', 'a-rather-long-name-of-a-domain-158.example', 'a-rather-long-name-of-a-domain-159.example', 'a-rather-long-name-of-a-domain-160.example', 'a-rather-long-name-of-a-domain-161.example', 'a-rather-long-name-of-a-domain-162.example', 'a-rather-long-name-of-a-domain-163.example', 'a-rather-long-name-of-a-domain-164.example', 'a-rather-long-name-of-a-domain-165.example', 'a-rather-long-name-of-a-domain-166.example', 'a-rather-long-name-of-a-domain-167.example', 'a-rather-long-name-of-a-domain-168.example', 'a-rather-long-name-of-a-domain-169.example', 'a-rather-long-name-of-a-domain-170.example', 'a-rather-long-name-of-a-domain-171.example', 'a-rather-long-name-of-a-domain-172.example', 'a-rather-long-name-of-a-domain-173.example', 'a-rather-long-name-of-a-domain-174.example', 'a-rather-long-name-of-a-domain-175.example', 'a-rather-long-name-of-a-domain-176.example', 'a-rather-long-name-of-a-domain-177.example', 'a-rather-long-name-of-a-domain-178.example', 'a-rather-long-name-of-a-domain-179.example', 'a-rather-long-name-of-a-domain-180.example', 'a-rather-long-name-of-a-domain-181.example', 'a-rather-long-name-of-a-domain-182.example', 'a-rather-long-name-of-a-domain-183.example', 'a-rather-long-name-of-a-domain-184.example', 'a-rather-long-name-of-a-domain-185.example', 'a-rather-long-name-of-a-domain-186.example', 'a-rather-long-name-of-a-domain-187.example', 'a-rather-long-name-of-a-domain-188.example', 'a-rather-long-name-of-a-domain-189.example', 'a-rather-long-name-of-a-domain-190.example', 'a-rather-long-name-of-a-domain-191.example', 'a-rather-long-name-of-a-domain-192.example', 'a-rather-long-name-of-a-domain-193.example', 'a-rather-long-name-of-a-domain-194.example', 'a-rather-long-name-of-a-domain-195.example', 'a-rather-long-name-of-a-domain-196.example', 'a-rather-long-name-of-a-domain-197.example', 'a-rather-long-name-of-a-domain-198.example', 'a-rather-long-name-of-a-domain-199.example', 'a-rather-long-name-of-a-domain-200.example', 'a-rather-long-name-of-a-domain-201.example', 'a-rather-long-name-of-a-domain-202.example', 'a-rather-long-name-of-a-domain-203.example', 'a-rather-long-name-of-a-domain-204.example', 'a-rather-long-name-of-a-domain-205.example', 'a-rather-long-name-of-a-domain-206.example', 'a-rather-long-name-of-a-domain-207.example', 'a-rather-long-name-of-a-domain-208.example', 'a-rather-long-name-of-a-domain-209.example', 'a-rather-long-name-of-a-domain-210.example', 'a-rather-long-name-of-a-domain-211.example', 'a-rather-long-name-of-a-domain-212.example', 'a-rather-long-name-of-a-domain-213.example', 'a-rather-long-name-of-a-domain-214.example', 'a-rather-long-name-of-a-domain-215.example', 'a-rather-long-name-of-a-domain-216.example', 'a-rather-long-name-of-a-domain-217.example', 'a-rather-long-name-of-a-domain-218.example', 'a-rather-long-name-of-a-domain-219.example', 'a-rather-long-name-of-a-domain-220.example', 'a-rather-long-name-of-a-domain-221.example', 'a-rather-long-name-of-a-domain-222.example', 'a-rather-long-name-of-a-domain-223.example', 'a-rather-long-name-of-a-domain-224.example', 'a-rather-long-name-of-a-domain-225.example', 'a-rather-long-name-of-a-domain-226.example', 'a-rather-long-name-of-a-domain-227.example', 'a-rather-long-name-of-a-domain-228.example', 'a-rather-long-name-of-a-domain-229.example', 'a-rather-long-name-of-a-domain-230.example', 'a-rather-long-name-of-a-domain-231.example', 'a-rather-long-name-of-a-domain-232.example', 'a-rather-long-name-of-a-domain-233.example', 'a-rather-long-name-of-a-domain-234.example', 'a-rather-long-name-of-a-domain-235.example', 'a-rather-long-name-of-a-domain-236.example', 'a-rather-long-name-of-a-domain-237.example', 'a-rather-long-name-of-a-domain-238.example', 'a-rather-long-name-of-a-domain-239.example', 'a-rather-long-name-of-a-domain-240.example', 'a-rather-long-name-of-a-domain-241.example', 'a-rather-long-name-of-a-domain-242.example', 'a-rather-long-name-of-a-domain-243.example', 'a-rather-long-name-of-a-domain-244.example', 'a-rather-long-name-of-a-domain-245.example', 'a-rather-long-name-of-a-domain-246.example', 'a-rather-long-name-of-a-domain-247.example', 'a-rather-long-name-of-a-domain-248.example', 'a-rather-long-name-of-a-domain-249.example')
+
+# ---- What is wanted --------------------------------------------------------------
+
+$rulePredicates = @('ADComparisonAttribute', 'ADComparisonOperator', 'ActivationDate', 'AddManagerAsRecipientType', 'AddToRecipients', 'AnyOfCcHeader', 'AnyOfCcHeaderMemberOf', 'AnyOfRecipientAddressContainsWords', 'AnyOfRecipientAddressMatchesPatterns', 'AnyOfToCcHeader', 'AnyOfToCcHeaderMemberOf', 'AnyOfToHeader', 'AnyOfToHeaderMemberOf', 'ApplyClassification', 'ApplyHtmlDisclaimerFallbackAction', 'ApplyHtmlDisclaimerLocation', 'ApplyHtmlDisclaimerText', 'ApplyOME', 'ApplyRightsProtectionCustomizationTemplate', 'ApplyRightsProtectionTemplate', 'AttachmentContainsWords', 'AttachmentExtensionMatchesWords', 'AttachmentHasExecutableContent', 'AttachmentIsPasswordProtected', 'AttachmentIsUnsupported', 'AttachmentMatchesPatterns', 'AttachmentNameMatchesPatterns', 'AttachmentProcessingLimitExceeded', 'AttachmentPropertyContainsWords', 'AttachmentSizeOver', 'BetweenMemberOf1', 'BetweenMemberOf2', 'BlindCopyTo', 'ContentCharacterSetContainsWords', 'CopyTo', 'DeleteMessage', 'Disconnect', 'ExceptIfADComparisonAttribute', 'ExceptIfADComparisonOperator', 'ExceptIfAnyOfCcHeader', 'ExceptIfAnyOfCcHeaderMemberOf', 'ExceptIfAnyOfRecipientAddressContainsWords', 'ExceptIfAnyOfRecipientAddressMatchesPatterns', 'ExceptIfAnyOfToCcHeader', 'ExceptIfAnyOfToCcHeaderMemberOf', 'ExceptIfAnyOfToHeader', 'ExceptIfAnyOfToHeaderMemberOf', 'ExceptIfAttachmentContainsWords', 'ExceptIfAttachmentExtensionMatchesWords', 'ExceptIfAttachmentHasExecutableContent', 'ExceptIfAttachmentIsPasswordProtected', 'ExceptIfAttachmentIsUnsupported', 'ExceptIfAttachmentMatchesPatterns', 'ExceptIfAttachmentNameMatchesPatterns', 'ExceptIfAttachmentProcessingLimitExceeded', 'ExceptIfAttachmentPropertyContainsWords', 'ExceptIfAttachmentSizeOver', 'ExceptIfBetweenMemberOf1', 'ExceptIfBetweenMemberOf2', 'ExceptIfContentCharacterSetContainsWords', 'ExceptIfFrom', 'ExceptIfFromAddressContainsWords', 'ExceptIfFromAddressMatchesPatterns', 'ExceptIfFromMemberOf', 'ExceptIfFromScope', 'ExceptIfHasClassification', 'ExceptIfHasNoClassification', 'ExceptIfHasSenderOverride', 'ExceptIfHeaderContainsMessageHeader', 'ExceptIfHeaderContainsWords', 'ExceptIfHeaderMatchesMessageHeader', 'ExceptIfHeaderMatchesPatterns', 'ExceptIfManagerAddresses', 'ExceptIfManagerForEvaluatedUser', 'ExceptIfMessageContainsDataClassifications', 'ExceptIfMessageSizeOver', 'ExceptIfMessageTypeMatches', 'ExceptIfRecipientADAttributeContainsWords', 'ExceptIfRecipientADAttributeMatchesPatterns', 'ExceptIfRecipientAddressContainsWords', 'ExceptIfRecipientAddressMatchesPatterns', 'ExceptIfRecipientDomainIs', 'ExceptIfRecipientInSenderList', 'ExceptIfSCLOver', 'ExceptIfSenderADAttributeContainsWords', 'ExceptIfSenderADAttributeMatchesPatterns', 'ExceptIfSenderDomainIs', 'ExceptIfSenderInRecipientList', 'ExceptIfSenderIpRanges', 'ExceptIfSenderManagementRelationship', 'ExceptIfSentTo', 'ExceptIfSentToMemberOf', 'ExceptIfSentToScope', 'ExceptIfSubjectContainsWords', 'ExceptIfSubjectMatchesPatterns', 'ExceptIfSubjectOrBodyContainsWords', 'ExceptIfSubjectOrBodyMatchesPatterns', 'ExceptIfWithImportance', 'ExpiryDate', 'From', 'FromAddressContainsWords', 'FromAddressMatchesPatterns', 'FromMemberOf', 'FromScope', 'GenerateIncidentReport', 'GenerateNotification', 'HasClassification', 'HasNoClassification', 'HasSenderOverride', 'HeaderContainsMessageHeader', 'HeaderContainsWords', 'HeaderMatchesMessageHeader', 'HeaderMatchesPatterns', 'IncidentReportContent', 'LogEventText', 'ManagerAddresses', 'ManagerForEvaluatedUser', 'MessageContainsDataClassifications', 'MessageSizeOver', 'MessageTypeMatches', 'ModerateMessageByManager', 'ModerateMessageByUser', 'PrependSubject', 'Quarantine', 'RecipientADAttributeContainsWords', 'RecipientADAttributeMatchesPatterns', 'RecipientAddressContainsWords', 'RecipientAddressMatchesPatterns', 'RecipientDomainIs', 'RecipientInSenderList', 'RedirectMessageTo', 'RejectMessageEnhancedStatusCode', 'RejectMessageReasonText', 'RemoveHeader', 'RemoveOME', 'RemoveOMEv2', 'RemoveRMSAttachmentEncryption', 'RouteMessageOutboundConnector', 'RouteMessageOutboundRequireTls', 'SCLOver', 'SenderADAttributeContainsWords', 'SenderADAttributeMatchesPatterns', 'SenderDomainIs', 'SenderInRecipientList', 'SenderIpRanges', 'SenderManagementRelationship', 'SentTo', 'SentToMemberOf', 'SentToScope', 'SetAuditSeverity', 'SetHeaderName', 'SetHeaderValue', 'SetSCL', 'SmtpRejectMessageRejectStatusCode', 'SmtpRejectMessageRejectText', 'StopRuleProcessing', 'SubjectContainsWords', 'SubjectMatchesPatterns', 'SubjectOrBodyContainsWords', 'SubjectOrBodyMatchesPatterns', 'WithImportance')
+
+# 1. RemoteDomain Default (guide steps G1.21 to G1.25)
+# Mail to the relay leaves the organization, so Exchange would turn rich text into winmail.dat and drop automatic replies; with these settings every kind of content comes through unharmed.
+$want1 = @{
+    AllowedOOFType = 'ExternalLegacy'
+    CharacterSet = 'utf-8'
+    NonMimeCharacterSet = 'utf-8'
+    TNEFEnabled = $false
+}
+
+# 2. HostedConnectionFilterPolicy Default (guide steps G1.27 to G1.29)
+# Mail that comes back from the relay was judged already; without these entries Exchange would judge the relay's address as if it were the sender.
+$want2 = @{
+    EnableSafeList = $true
+}
+$add2 = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+
+# 3. TenantAllowBlockListSpoofItems *, 192.0.2.10/24, Internal (guide steps G1.30 to G1.32)
+# Returned mail keeps its sender but comes from the relay, which looks like spoofing to Exchange; this pair says that it is not.
+$want3 = @{
+    Action = 'Allow'
+}
+$new3 = @{
+    Action = 'Allow'
+    Identity = 'Default'
+    SendingInfrastructure = '192.0.2.10/24'
+    SpoofType = 'Internal'
+    SpoofedUser = '*'
+}
+
+# 4. TenantAllowBlockListSpoofItems *, 192.0.2.10/24, External (guide step G1.33)
+# Returned mail keeps its sender but comes from the relay, which looks like spoofing to Exchange; this pair says that it is not.
+$want4 = @{
+    Action = 'Allow'
+}
+$new4 = @{
+    Action = 'Allow'
+    Identity = 'Default'
+    SendingInfrastructure = '192.0.2.10/24'
+    SpoofType = 'External'
+    SpoofedUser = '*'
+}
+
+# 5. TenantAllowBlockListSpoofItems *, 203.0.113.20/24, Internal (guide steps G1.30 to G1.32)
+# Returned mail keeps its sender but comes from the relay, which looks like spoofing to Exchange; this pair says that it is not.
+$want5 = @{
+    Action = 'Allow'
+}
+$new5 = @{
+    Action = 'Allow'
+    Identity = 'Default'
+    SendingInfrastructure = '203.0.113.20/24'
+    SpoofType = 'Internal'
+    SpoofedUser = '*'
+}
+
+# 6. TenantAllowBlockListSpoofItems *, 203.0.113.20/24, External (guide step G1.33)
+# Returned mail keeps its sender but comes from the relay, which looks like spoofing to Exchange; this pair says that it is not.
+$want6 = @{
+    Action = 'Allow'
+}
+$new6 = @{
+    Action = 'Allow'
+    Identity = 'Default'
+    SendingInfrastructure = '203.0.113.20/24'
+    SpoofType = 'External'
+    SpoofedUser = '*'
+}
+
+# 7. InboundConnector Postern Inbound Connector (Receive) (guide steps G1.5 to G1.11)
+# Exchange knows mail from the relay by this connector and takes it only over TLS.
+$want7 = @{
+    AssociatedAcceptedDomains = @()
+    CloudServicesMailEnabled = $false
+    ConnectorType = 'Partner'
+    EFSkipLastIP = $false
+    Enabled = $true
+    RequireTls = $true
+    RestrictDomainsToCertificate = $false
+    RestrictDomainsToIPAddresses = $false
+    SenderDomains = @('*')
+    SenderIPAddresses = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    TlsSenderCertificateName = $null
+    TreatMessagesAsInternal = $false
+}
+$new7 = @{
+    CloudServicesMailEnabled = $false
+    Comment = 'Takes mail back from the relay. Managed by Postern, marker postern-89d7a453561f.'
+    ConnectorSource = 'Default'
+    ConnectorType = 'Partner'
+    Enabled = $true
+    Name = 'Postern Inbound Connector (Receive)'
+    RequireTls = $true
+    RestrictDomainsToCertificate = $false
+    RestrictDomainsToIPAddresses = $false
+    SenderDomains = @('*')
+    SenderIPAddresses = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+}
+
+# 8. OutboundConnector Postern Inbound Connector (Send) (guide steps G1.12 to G1.20)
+# Mail that the redirect rule picks goes through this connector to the relay, over TLS to a proven name.
+$want8 = @{
+    AllAcceptedDomains = $false
+    CloudServicesMailEnabled = $false
+    ConnectorType = 'Partner'
+    Enabled = $true
+    IsTransportRuleScoped = $true
+    RecipientDomains = @()
+    RouteAllMessagesViaOnPremises = $false
+    SmartHosts = @('relay.postern.example')
+    TestMode = $false
+    TlsDomain = 'relay.postern.example'
+    TlsSettings = 'DomainValidation'
+    UseMXRecord = $false
+}
+$new8 = @{
+    CloudServicesMailEnabled = $false
+    Comment = 'Hands mail to the relay, only when a mail flow rule says so. Managed by Postern, marker postern-89d7a453561f.'
+    ConnectorSource = 'Default'
+    ConnectorType = 'Partner'
+    Enabled = $true
+    IsTransportRuleScoped = $true
+    Name = 'Postern Inbound Connector (Send)'
+    SmartHosts = @('relay.postern.example')
+    TlsDomain = 'relay.postern.example'
+    TlsSettings = 'DomainValidation'
+    UseMXRecord = $false
+}
+
+# 9. TransportRule Postern Inbound Remove Processed Mark
+# An outside sender can write x-trustifi-inbound-processed into a message; it is removed before another rule can believe it.
+$want9 = @{
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    RemoveHeader = 'x-trustifi-inbound-processed'
+}
+$new9 = @{
+    Comments = 'Takes x-trustifi-inbound-processed out of mail that does not come from the relay. Must be among the first rules. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $true
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Remove Processed Mark'
+    RemoveHeader = 'x-trustifi-inbound-processed'
+}
+
+# 10. TransportRule Postern Inbound Remove Key Header
+# An outside sender can write x-trustifi-creds into a message; it is removed before another rule can believe it.
+$want10 = @{
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    RemoveHeader = 'x-trustifi-creds'
+}
+$new10 = @{
+    Comments = 'Takes x-trustifi-creds out of mail that does not come from the relay. Must be among the first rules. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $true
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Remove Key Header'
+    RemoveHeader = 'x-trustifi-creds'
+}
+
+# 11. TransportRule Postern Inbound Relay (guide steps G1.34 to G1.58)
+# This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.
+$want11 = @{
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-000.example', 'a-rather-long-name-of-a-domain-001.example', 'a-rather-long-name-of-a-domain-002.example', 'a-rather-long-name-of-a-domain-003.example', 'a-rather-long-name-of-a-domain-004.example', 'a-rather-long-name-of-a-domain-005.example', 'a-rather-long-name-of-a-domain-006.example', 'a-rather-long-name-of-a-domain-007.example', 'a-rather-long-name-of-a-domain-008.example', 'a-rather-long-name-of-a-domain-009.example', 'a-rather-long-name-of-a-domain-010.example', 'a-rather-long-name-of-a-domain-011.example', 'a-rather-long-name-of-a-domain-012.example', 'a-rather-long-name-of-a-domain-013.example', 'a-rather-long-name-of-a-domain-014.example', 'a-rather-long-name-of-a-domain-015.example', 'a-rather-long-name-of-a-domain-016.example', 'a-rather-long-name-of-a-domain-017.example', 'a-rather-long-name-of-a-domain-018.example', 'a-rather-long-name-of-a-domain-019.example', 'a-rather-long-name-of-a-domain-020.example', 'a-rather-long-name-of-a-domain-021.example', 'a-rather-long-name-of-a-domain-022.example', 'a-rather-long-name-of-a-domain-023.example', 'a-rather-long-name-of-a-domain-024.example', 'a-rather-long-name-of-a-domain-025.example', 'a-rather-long-name-of-a-domain-026.example', 'a-rather-long-name-of-a-domain-027.example', 'a-rather-long-name-of-a-domain-028.example', 'a-rather-long-name-of-a-domain-029.example', 'a-rather-long-name-of-a-domain-030.example', 'a-rather-long-name-of-a-domain-031.example', 'a-rather-long-name-of-a-domain-032.example', 'a-rather-long-name-of-a-domain-033.example', 'a-rather-long-name-of-a-domain-034.example', 'a-rather-long-name-of-a-domain-035.example', 'a-rather-long-name-of-a-domain-036.example', 'a-rather-long-name-of-a-domain-037.example', 'a-rather-long-name-of-a-domain-038.example', 'a-rather-long-name-of-a-domain-039.example', 'a-rather-long-name-of-a-domain-040.example', 'a-rather-long-name-of-a-domain-041.example', 'a-rather-long-name-of-a-domain-042.example', 'a-rather-long-name-of-a-domain-043.example', 'a-rather-long-name-of-a-domain-044.example', 'a-rather-long-name-of-a-domain-045.example', 'a-rather-long-name-of-a-domain-046.example', 'a-rather-long-name-of-a-domain-047.example', 'a-rather-long-name-of-a-domain-048.example', 'a-rather-long-name-of-a-domain-049.example', 'a-rather-long-name-of-a-domain-050.example', 'a-rather-long-name-of-a-domain-051.example', 'a-rather-long-name-of-a-domain-052.example', 'a-rather-long-name-of-a-domain-053.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new11 = @{
+    Comments = 'Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $false
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Relay'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-000.example', 'a-rather-long-name-of-a-domain-001.example', 'a-rather-long-name-of-a-domain-002.example', 'a-rather-long-name-of-a-domain-003.example', 'a-rather-long-name-of-a-domain-004.example', 'a-rather-long-name-of-a-domain-005.example', 'a-rather-long-name-of-a-domain-006.example', 'a-rather-long-name-of-a-domain-007.example', 'a-rather-long-name-of-a-domain-008.example', 'a-rather-long-name-of-a-domain-009.example', 'a-rather-long-name-of-a-domain-010.example', 'a-rather-long-name-of-a-domain-011.example', 'a-rather-long-name-of-a-domain-012.example', 'a-rather-long-name-of-a-domain-013.example', 'a-rather-long-name-of-a-domain-014.example', 'a-rather-long-name-of-a-domain-015.example', 'a-rather-long-name-of-a-domain-016.example', 'a-rather-long-name-of-a-domain-017.example', 'a-rather-long-name-of-a-domain-018.example', 'a-rather-long-name-of-a-domain-019.example', 'a-rather-long-name-of-a-domain-020.example', 'a-rather-long-name-of-a-domain-021.example', 'a-rather-long-name-of-a-domain-022.example', 'a-rather-long-name-of-a-domain-023.example', 'a-rather-long-name-of-a-domain-024.example', 'a-rather-long-name-of-a-domain-025.example', 'a-rather-long-name-of-a-domain-026.example', 'a-rather-long-name-of-a-domain-027.example', 'a-rather-long-name-of-a-domain-028.example', 'a-rather-long-name-of-a-domain-029.example', 'a-rather-long-name-of-a-domain-030.example', 'a-rather-long-name-of-a-domain-031.example', 'a-rather-long-name-of-a-domain-032.example', 'a-rather-long-name-of-a-domain-033.example', 'a-rather-long-name-of-a-domain-034.example', 'a-rather-long-name-of-a-domain-035.example', 'a-rather-long-name-of-a-domain-036.example', 'a-rather-long-name-of-a-domain-037.example', 'a-rather-long-name-of-a-domain-038.example', 'a-rather-long-name-of-a-domain-039.example', 'a-rather-long-name-of-a-domain-040.example', 'a-rather-long-name-of-a-domain-041.example', 'a-rather-long-name-of-a-domain-042.example', 'a-rather-long-name-of-a-domain-043.example', 'a-rather-long-name-of-a-domain-044.example', 'a-rather-long-name-of-a-domain-045.example', 'a-rather-long-name-of-a-domain-046.example', 'a-rather-long-name-of-a-domain-047.example', 'a-rather-long-name-of-a-domain-048.example', 'a-rather-long-name-of-a-domain-049.example', 'a-rather-long-name-of-a-domain-050.example', 'a-rather-long-name-of-a-domain-051.example', 'a-rather-long-name-of-a-domain-052.example', 'a-rather-long-name-of-a-domain-053.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# 12. TransportRule Postern Inbound Relay 2 (guide steps G1.34 to G1.58)
+# This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.
+$want12 = @{
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-054.example', 'a-rather-long-name-of-a-domain-055.example', 'a-rather-long-name-of-a-domain-056.example', 'a-rather-long-name-of-a-domain-057.example', 'a-rather-long-name-of-a-domain-058.example', 'a-rather-long-name-of-a-domain-059.example', 'a-rather-long-name-of-a-domain-060.example', 'a-rather-long-name-of-a-domain-061.example', 'a-rather-long-name-of-a-domain-062.example', 'a-rather-long-name-of-a-domain-063.example', 'a-rather-long-name-of-a-domain-064.example', 'a-rather-long-name-of-a-domain-065.example', 'a-rather-long-name-of-a-domain-066.example', 'a-rather-long-name-of-a-domain-067.example', 'a-rather-long-name-of-a-domain-068.example', 'a-rather-long-name-of-a-domain-069.example', 'a-rather-long-name-of-a-domain-070.example', 'a-rather-long-name-of-a-domain-071.example', 'a-rather-long-name-of-a-domain-072.example', 'a-rather-long-name-of-a-domain-073.example', 'a-rather-long-name-of-a-domain-074.example', 'a-rather-long-name-of-a-domain-075.example', 'a-rather-long-name-of-a-domain-076.example', 'a-rather-long-name-of-a-domain-077.example', 'a-rather-long-name-of-a-domain-078.example', 'a-rather-long-name-of-a-domain-079.example', 'a-rather-long-name-of-a-domain-080.example', 'a-rather-long-name-of-a-domain-081.example', 'a-rather-long-name-of-a-domain-082.example', 'a-rather-long-name-of-a-domain-083.example', 'a-rather-long-name-of-a-domain-084.example', 'a-rather-long-name-of-a-domain-085.example', 'a-rather-long-name-of-a-domain-086.example', 'a-rather-long-name-of-a-domain-087.example', 'a-rather-long-name-of-a-domain-088.example', 'a-rather-long-name-of-a-domain-089.example', 'a-rather-long-name-of-a-domain-090.example', 'a-rather-long-name-of-a-domain-091.example', 'a-rather-long-name-of-a-domain-092.example', 'a-rather-long-name-of-a-domain-093.example', 'a-rather-long-name-of-a-domain-094.example', 'a-rather-long-name-of-a-domain-095.example', 'a-rather-long-name-of-a-domain-096.example', 'a-rather-long-name-of-a-domain-097.example', 'a-rather-long-name-of-a-domain-098.example', 'a-rather-long-name-of-a-domain-099.example', 'a-rather-long-name-of-a-domain-100.example', 'a-rather-long-name-of-a-domain-101.example', 'a-rather-long-name-of-a-domain-102.example', 'a-rather-long-name-of-a-domain-103.example', 'a-rather-long-name-of-a-domain-104.example', 'a-rather-long-name-of-a-domain-105.example', 'a-rather-long-name-of-a-domain-106.example', 'a-rather-long-name-of-a-domain-107.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new12 = @{
+    Comments = 'Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $false
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Relay 2'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-054.example', 'a-rather-long-name-of-a-domain-055.example', 'a-rather-long-name-of-a-domain-056.example', 'a-rather-long-name-of-a-domain-057.example', 'a-rather-long-name-of-a-domain-058.example', 'a-rather-long-name-of-a-domain-059.example', 'a-rather-long-name-of-a-domain-060.example', 'a-rather-long-name-of-a-domain-061.example', 'a-rather-long-name-of-a-domain-062.example', 'a-rather-long-name-of-a-domain-063.example', 'a-rather-long-name-of-a-domain-064.example', 'a-rather-long-name-of-a-domain-065.example', 'a-rather-long-name-of-a-domain-066.example', 'a-rather-long-name-of-a-domain-067.example', 'a-rather-long-name-of-a-domain-068.example', 'a-rather-long-name-of-a-domain-069.example', 'a-rather-long-name-of-a-domain-070.example', 'a-rather-long-name-of-a-domain-071.example', 'a-rather-long-name-of-a-domain-072.example', 'a-rather-long-name-of-a-domain-073.example', 'a-rather-long-name-of-a-domain-074.example', 'a-rather-long-name-of-a-domain-075.example', 'a-rather-long-name-of-a-domain-076.example', 'a-rather-long-name-of-a-domain-077.example', 'a-rather-long-name-of-a-domain-078.example', 'a-rather-long-name-of-a-domain-079.example', 'a-rather-long-name-of-a-domain-080.example', 'a-rather-long-name-of-a-domain-081.example', 'a-rather-long-name-of-a-domain-082.example', 'a-rather-long-name-of-a-domain-083.example', 'a-rather-long-name-of-a-domain-084.example', 'a-rather-long-name-of-a-domain-085.example', 'a-rather-long-name-of-a-domain-086.example', 'a-rather-long-name-of-a-domain-087.example', 'a-rather-long-name-of-a-domain-088.example', 'a-rather-long-name-of-a-domain-089.example', 'a-rather-long-name-of-a-domain-090.example', 'a-rather-long-name-of-a-domain-091.example', 'a-rather-long-name-of-a-domain-092.example', 'a-rather-long-name-of-a-domain-093.example', 'a-rather-long-name-of-a-domain-094.example', 'a-rather-long-name-of-a-domain-095.example', 'a-rather-long-name-of-a-domain-096.example', 'a-rather-long-name-of-a-domain-097.example', 'a-rather-long-name-of-a-domain-098.example', 'a-rather-long-name-of-a-domain-099.example', 'a-rather-long-name-of-a-domain-100.example', 'a-rather-long-name-of-a-domain-101.example', 'a-rather-long-name-of-a-domain-102.example', 'a-rather-long-name-of-a-domain-103.example', 'a-rather-long-name-of-a-domain-104.example', 'a-rather-long-name-of-a-domain-105.example', 'a-rather-long-name-of-a-domain-106.example', 'a-rather-long-name-of-a-domain-107.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# 13. TransportRule Postern Inbound Relay 3 (guide steps G1.34 to G1.58)
+# This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.
+$want13 = @{
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-108.example', 'a-rather-long-name-of-a-domain-109.example', 'a-rather-long-name-of-a-domain-110.example', 'a-rather-long-name-of-a-domain-111.example', 'a-rather-long-name-of-a-domain-112.example', 'a-rather-long-name-of-a-domain-113.example', 'a-rather-long-name-of-a-domain-114.example', 'a-rather-long-name-of-a-domain-115.example', 'a-rather-long-name-of-a-domain-116.example', 'a-rather-long-name-of-a-domain-117.example', 'a-rather-long-name-of-a-domain-118.example', 'a-rather-long-name-of-a-domain-119.example', 'a-rather-long-name-of-a-domain-120.example', 'a-rather-long-name-of-a-domain-121.example', 'a-rather-long-name-of-a-domain-122.example', 'a-rather-long-name-of-a-domain-123.example', 'a-rather-long-name-of-a-domain-124.example', 'a-rather-long-name-of-a-domain-125.example', 'a-rather-long-name-of-a-domain-126.example', 'a-rather-long-name-of-a-domain-127.example', 'a-rather-long-name-of-a-domain-128.example', 'a-rather-long-name-of-a-domain-129.example', 'a-rather-long-name-of-a-domain-130.example', 'a-rather-long-name-of-a-domain-131.example', 'a-rather-long-name-of-a-domain-132.example', 'a-rather-long-name-of-a-domain-133.example', 'a-rather-long-name-of-a-domain-134.example', 'a-rather-long-name-of-a-domain-135.example', 'a-rather-long-name-of-a-domain-136.example', 'a-rather-long-name-of-a-domain-137.example', 'a-rather-long-name-of-a-domain-138.example', 'a-rather-long-name-of-a-domain-139.example', 'a-rather-long-name-of-a-domain-140.example', 'a-rather-long-name-of-a-domain-141.example', 'a-rather-long-name-of-a-domain-142.example', 'a-rather-long-name-of-a-domain-143.example', 'a-rather-long-name-of-a-domain-144.example', 'a-rather-long-name-of-a-domain-145.example', 'a-rather-long-name-of-a-domain-146.example', 'a-rather-long-name-of-a-domain-147.example', 'a-rather-long-name-of-a-domain-148.example', 'a-rather-long-name-of-a-domain-149.example', 'a-rather-long-name-of-a-domain-150.example', 'a-rather-long-name-of-a-domain-151.example', 'a-rather-long-name-of-a-domain-152.example', 'a-rather-long-name-of-a-domain-153.example', 'a-rather-long-name-of-a-domain-154.example', 'a-rather-long-name-of-a-domain-155.example', 'a-rather-long-name-of-a-domain-156.example', 'a-rather-long-name-of-a-domain-157.example', 'a-rather-long-name-of-a-domain-158.example', 'a-rather-long-name-of-a-domain-159.example', 'a-rather-long-name-of-a-domain-160.example', 'a-rather-long-name-of-a-domain-161.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new13 = @{
+    Comments = 'Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $false
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Relay 3'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-108.example', 'a-rather-long-name-of-a-domain-109.example', 'a-rather-long-name-of-a-domain-110.example', 'a-rather-long-name-of-a-domain-111.example', 'a-rather-long-name-of-a-domain-112.example', 'a-rather-long-name-of-a-domain-113.example', 'a-rather-long-name-of-a-domain-114.example', 'a-rather-long-name-of-a-domain-115.example', 'a-rather-long-name-of-a-domain-116.example', 'a-rather-long-name-of-a-domain-117.example', 'a-rather-long-name-of-a-domain-118.example', 'a-rather-long-name-of-a-domain-119.example', 'a-rather-long-name-of-a-domain-120.example', 'a-rather-long-name-of-a-domain-121.example', 'a-rather-long-name-of-a-domain-122.example', 'a-rather-long-name-of-a-domain-123.example', 'a-rather-long-name-of-a-domain-124.example', 'a-rather-long-name-of-a-domain-125.example', 'a-rather-long-name-of-a-domain-126.example', 'a-rather-long-name-of-a-domain-127.example', 'a-rather-long-name-of-a-domain-128.example', 'a-rather-long-name-of-a-domain-129.example', 'a-rather-long-name-of-a-domain-130.example', 'a-rather-long-name-of-a-domain-131.example', 'a-rather-long-name-of-a-domain-132.example', 'a-rather-long-name-of-a-domain-133.example', 'a-rather-long-name-of-a-domain-134.example', 'a-rather-long-name-of-a-domain-135.example', 'a-rather-long-name-of-a-domain-136.example', 'a-rather-long-name-of-a-domain-137.example', 'a-rather-long-name-of-a-domain-138.example', 'a-rather-long-name-of-a-domain-139.example', 'a-rather-long-name-of-a-domain-140.example', 'a-rather-long-name-of-a-domain-141.example', 'a-rather-long-name-of-a-domain-142.example', 'a-rather-long-name-of-a-domain-143.example', 'a-rather-long-name-of-a-domain-144.example', 'a-rather-long-name-of-a-domain-145.example', 'a-rather-long-name-of-a-domain-146.example', 'a-rather-long-name-of-a-domain-147.example', 'a-rather-long-name-of-a-domain-148.example', 'a-rather-long-name-of-a-domain-149.example', 'a-rather-long-name-of-a-domain-150.example', 'a-rather-long-name-of-a-domain-151.example', 'a-rather-long-name-of-a-domain-152.example', 'a-rather-long-name-of-a-domain-153.example', 'a-rather-long-name-of-a-domain-154.example', 'a-rather-long-name-of-a-domain-155.example', 'a-rather-long-name-of-a-domain-156.example', 'a-rather-long-name-of-a-domain-157.example', 'a-rather-long-name-of-a-domain-158.example', 'a-rather-long-name-of-a-domain-159.example', 'a-rather-long-name-of-a-domain-160.example', 'a-rather-long-name-of-a-domain-161.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# 14. TransportRule Postern Inbound Relay 4 (guide steps G1.34 to G1.58)
+# This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.
+$want14 = @{
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-162.example', 'a-rather-long-name-of-a-domain-163.example', 'a-rather-long-name-of-a-domain-164.example', 'a-rather-long-name-of-a-domain-165.example', 'a-rather-long-name-of-a-domain-166.example', 'a-rather-long-name-of-a-domain-167.example', 'a-rather-long-name-of-a-domain-168.example', 'a-rather-long-name-of-a-domain-169.example', 'a-rather-long-name-of-a-domain-170.example', 'a-rather-long-name-of-a-domain-171.example', 'a-rather-long-name-of-a-domain-172.example', 'a-rather-long-name-of-a-domain-173.example', 'a-rather-long-name-of-a-domain-174.example', 'a-rather-long-name-of-a-domain-175.example', 'a-rather-long-name-of-a-domain-176.example', 'a-rather-long-name-of-a-domain-177.example', 'a-rather-long-name-of-a-domain-178.example', 'a-rather-long-name-of-a-domain-179.example', 'a-rather-long-name-of-a-domain-180.example', 'a-rather-long-name-of-a-domain-181.example', 'a-rather-long-name-of-a-domain-182.example', 'a-rather-long-name-of-a-domain-183.example', 'a-rather-long-name-of-a-domain-184.example', 'a-rather-long-name-of-a-domain-185.example', 'a-rather-long-name-of-a-domain-186.example', 'a-rather-long-name-of-a-domain-187.example', 'a-rather-long-name-of-a-domain-188.example', 'a-rather-long-name-of-a-domain-189.example', 'a-rather-long-name-of-a-domain-190.example', 'a-rather-long-name-of-a-domain-191.example', 'a-rather-long-name-of-a-domain-192.example', 'a-rather-long-name-of-a-domain-193.example', 'a-rather-long-name-of-a-domain-194.example', 'a-rather-long-name-of-a-domain-195.example', 'a-rather-long-name-of-a-domain-196.example', 'a-rather-long-name-of-a-domain-197.example', 'a-rather-long-name-of-a-domain-198.example', 'a-rather-long-name-of-a-domain-199.example', 'a-rather-long-name-of-a-domain-200.example', 'a-rather-long-name-of-a-domain-201.example', 'a-rather-long-name-of-a-domain-202.example', 'a-rather-long-name-of-a-domain-203.example', 'a-rather-long-name-of-a-domain-204.example', 'a-rather-long-name-of-a-domain-205.example', 'a-rather-long-name-of-a-domain-206.example', 'a-rather-long-name-of-a-domain-207.example', 'a-rather-long-name-of-a-domain-208.example', 'a-rather-long-name-of-a-domain-209.example', 'a-rather-long-name-of-a-domain-210.example', 'a-rather-long-name-of-a-domain-211.example', 'a-rather-long-name-of-a-domain-212.example', 'a-rather-long-name-of-a-domain-213.example', 'a-rather-long-name-of-a-domain-214.example', 'a-rather-long-name-of-a-domain-215.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new14 = @{
+    Comments = 'Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $false
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Relay 4'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-162.example', 'a-rather-long-name-of-a-domain-163.example', 'a-rather-long-name-of-a-domain-164.example', 'a-rather-long-name-of-a-domain-165.example', 'a-rather-long-name-of-a-domain-166.example', 'a-rather-long-name-of-a-domain-167.example', 'a-rather-long-name-of-a-domain-168.example', 'a-rather-long-name-of-a-domain-169.example', 'a-rather-long-name-of-a-domain-170.example', 'a-rather-long-name-of-a-domain-171.example', 'a-rather-long-name-of-a-domain-172.example', 'a-rather-long-name-of-a-domain-173.example', 'a-rather-long-name-of-a-domain-174.example', 'a-rather-long-name-of-a-domain-175.example', 'a-rather-long-name-of-a-domain-176.example', 'a-rather-long-name-of-a-domain-177.example', 'a-rather-long-name-of-a-domain-178.example', 'a-rather-long-name-of-a-domain-179.example', 'a-rather-long-name-of-a-domain-180.example', 'a-rather-long-name-of-a-domain-181.example', 'a-rather-long-name-of-a-domain-182.example', 'a-rather-long-name-of-a-domain-183.example', 'a-rather-long-name-of-a-domain-184.example', 'a-rather-long-name-of-a-domain-185.example', 'a-rather-long-name-of-a-domain-186.example', 'a-rather-long-name-of-a-domain-187.example', 'a-rather-long-name-of-a-domain-188.example', 'a-rather-long-name-of-a-domain-189.example', 'a-rather-long-name-of-a-domain-190.example', 'a-rather-long-name-of-a-domain-191.example', 'a-rather-long-name-of-a-domain-192.example', 'a-rather-long-name-of-a-domain-193.example', 'a-rather-long-name-of-a-domain-194.example', 'a-rather-long-name-of-a-domain-195.example', 'a-rather-long-name-of-a-domain-196.example', 'a-rather-long-name-of-a-domain-197.example', 'a-rather-long-name-of-a-domain-198.example', 'a-rather-long-name-of-a-domain-199.example', 'a-rather-long-name-of-a-domain-200.example', 'a-rather-long-name-of-a-domain-201.example', 'a-rather-long-name-of-a-domain-202.example', 'a-rather-long-name-of-a-domain-203.example', 'a-rather-long-name-of-a-domain-204.example', 'a-rather-long-name-of-a-domain-205.example', 'a-rather-long-name-of-a-domain-206.example', 'a-rather-long-name-of-a-domain-207.example', 'a-rather-long-name-of-a-domain-208.example', 'a-rather-long-name-of-a-domain-209.example', 'a-rather-long-name-of-a-domain-210.example', 'a-rather-long-name-of-a-domain-211.example', 'a-rather-long-name-of-a-domain-212.example', 'a-rather-long-name-of-a-domain-213.example', 'a-rather-long-name-of-a-domain-214.example', 'a-rather-long-name-of-a-domain-215.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# 15. TransportRule Postern Inbound Relay 5 (guide steps G1.34 to G1.58)
+# This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.
+$want15 = @{
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-216.example', 'a-rather-long-name-of-a-domain-217.example', 'a-rather-long-name-of-a-domain-218.example', 'a-rather-long-name-of-a-domain-219.example', 'a-rather-long-name-of-a-domain-220.example', 'a-rather-long-name-of-a-domain-221.example', 'a-rather-long-name-of-a-domain-222.example', 'a-rather-long-name-of-a-domain-223.example', 'a-rather-long-name-of-a-domain-224.example', 'a-rather-long-name-of-a-domain-225.example', 'a-rather-long-name-of-a-domain-226.example', 'a-rather-long-name-of-a-domain-227.example', 'a-rather-long-name-of-a-domain-228.example', 'a-rather-long-name-of-a-domain-229.example', 'a-rather-long-name-of-a-domain-230.example', 'a-rather-long-name-of-a-domain-231.example', 'a-rather-long-name-of-a-domain-232.example', 'a-rather-long-name-of-a-domain-233.example', 'a-rather-long-name-of-a-domain-234.example', 'a-rather-long-name-of-a-domain-235.example', 'a-rather-long-name-of-a-domain-236.example', 'a-rather-long-name-of-a-domain-237.example', 'a-rather-long-name-of-a-domain-238.example', 'a-rather-long-name-of-a-domain-239.example', 'a-rather-long-name-of-a-domain-240.example', 'a-rather-long-name-of-a-domain-241.example', 'a-rather-long-name-of-a-domain-242.example', 'a-rather-long-name-of-a-domain-243.example', 'a-rather-long-name-of-a-domain-244.example', 'a-rather-long-name-of-a-domain-245.example', 'a-rather-long-name-of-a-domain-246.example', 'a-rather-long-name-of-a-domain-247.example', 'a-rather-long-name-of-a-domain-248.example', 'a-rather-long-name-of-a-domain-249.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new15 = @{
+    Comments = 'Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $false
+    ExceptIfHeaderContainsMessageHeader = 'x-trustifi-inbound-processed'
+    ExceptIfHeaderContainsWords = @('Tk4Zq8Lw2Xv6Nb0Mc3Rd5Fg7Hj')
+    ExceptIfSenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    FromScope = 'NotInOrganization'
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Relay 5'
+    RecipientDomainIs = @('a-rather-long-name-of-a-domain-216.example', 'a-rather-long-name-of-a-domain-217.example', 'a-rather-long-name-of-a-domain-218.example', 'a-rather-long-name-of-a-domain-219.example', 'a-rather-long-name-of-a-domain-220.example', 'a-rather-long-name-of-a-domain-221.example', 'a-rather-long-name-of-a-domain-222.example', 'a-rather-long-name-of-a-domain-223.example', 'a-rather-long-name-of-a-domain-224.example', 'a-rather-long-name-of-a-domain-225.example', 'a-rather-long-name-of-a-domain-226.example', 'a-rather-long-name-of-a-domain-227.example', 'a-rather-long-name-of-a-domain-228.example', 'a-rather-long-name-of-a-domain-229.example', 'a-rather-long-name-of-a-domain-230.example', 'a-rather-long-name-of-a-domain-231.example', 'a-rather-long-name-of-a-domain-232.example', 'a-rather-long-name-of-a-domain-233.example', 'a-rather-long-name-of-a-domain-234.example', 'a-rather-long-name-of-a-domain-235.example', 'a-rather-long-name-of-a-domain-236.example', 'a-rather-long-name-of-a-domain-237.example', 'a-rather-long-name-of-a-domain-238.example', 'a-rather-long-name-of-a-domain-239.example', 'a-rather-long-name-of-a-domain-240.example', 'a-rather-long-name-of-a-domain-241.example', 'a-rather-long-name-of-a-domain-242.example', 'a-rather-long-name-of-a-domain-243.example', 'a-rather-long-name-of-a-domain-244.example', 'a-rather-long-name-of-a-domain-245.example', 'a-rather-long-name-of-a-domain-246.example', 'a-rather-long-name-of-a-domain-247.example', 'a-rather-long-name-of-a-domain-248.example', 'a-rather-long-name-of-a-domain-249.example')
+    RouteMessageOutboundConnector = 'Postern Inbound Connector (Send)'
+    RouteMessageOutboundRequireTls = $true
+    RuleErrorAction = 'Defer'
+    SenderAddressLocation = 'HeaderOrEnvelope'
+    SentToScope = 'InOrganization'
+    SetAuditSeverity = 'High'
+    SetHeaderName = 'x-trustifi-creds'
+    SetHeaderValue = 'pk_7Qm2vXw9LrT4sYb8NcD1fGhJ5kZ0aEuI'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# 16. TransportRule Postern Inbound Bypass Clutter (guide steps G2.c1 to G2.c13)
+# Mail that the relay returned or released goes to the inbox instead of being judged and moved once more.
+$want16 = @{
+    Mode = 'Enforce'
+    SenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    SetHeaderName = 'X-MS-Exchange-Organization-BypassClutter'
+    SetHeaderValue = 'true'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+$new16 = @{
+    Comments = 'Lets mail that the relay returned go to the inbox. Must come after the relay rule. Managed by Postern, marker postern-89d7a453561f.'
+    Enabled = $true
+    Mode = 'Enforce'
+    Name = 'Postern Inbound Bypass Clutter'
+    SenderIpRanges = @('192.0.2.10', '192.0.2.11', '203.0.113.20')
+    SetHeaderName = 'X-MS-Exchange-Organization-BypassClutter'
+    SetHeaderValue = 'true'
+    SetSCL = -1
+    StopRuleProcessing = $true
+}
+
+# ---- Helpers: nothing here knows this organization -------------------------------
+
+function Get-Entries {
+    param($Value)
+    $entries = @($Value | Where-Object { ($null -ne $_) -and ('' -ne $_) })
+    return @($entries | ForEach-Object { if ($_ -eq 'smtp:*;1') { '*' } else { $_ } })
+}
+
+function Get-Missing {
+    param($Wanted, $Have)
+    $list = @(Get-Entries $Have)
+    return @(Get-Entries $Wanted | Where-Object { -not ($list -contains $_) })
+}
+
+function Test-Same {
+    param($Wanted, $Have)
+    $one = @(Get-Missing $Wanted $Have)
+    $two = @(Get-Missing $Have $Wanted)
+    return (($one.Count -eq 0) -and ($two.Count -eq 0))
+}
+
+function Get-Difference {
+    param($Wanted, $Have)
+    $names = @()
+    foreach ($name in $Wanted.Keys) {
+        $same = Test-Same $Wanted[$name] $Have.$name
+        if (-not $same) { $names += $name }
+    }
+    return $names
+}
+
+# Conditions, exceptions and actions that a rule of ours must not have.
+function Get-Strange {
+    param($Wanted, $Have)
+    $names = @()
+    foreach ($name in $rulePredicates) {
+        $found = @(Get-Entries $Have.$name)
+        $set = (($found.Count -ne 0) -and (-not ($found -contains $false)))
+        if ($set -and (-not ($Wanted.Keys -contains $name))) { $names += $name }
+    }
+    return $names
+}
+
+function Get-Prior {
+    param($Names, $Have)
+    $prior = @{}
+    foreach ($name in $Names) { $prior[$name] = $Have.$name }
+    return $prior
+}
+
+function Get-Saved {
+    param($State, $Id)
+    return ($State | Where-Object { $_.Id -eq $Id } | Select-Object -First 1)
+}
+
+function Save-State {
+    param($State)
+    $file = @{ Version = 1; Tenant = $tenant; Objects = @($State) }
+    $file | ConvertTo-Json -Depth 8 | Set-Content -Path $StateFile -Encoding UTF8
+}
+
+function Get-Task {
+    param($Task)
+    $subs = @($Task.SubTaskResults | Where-Object { $null -ne $_ })
+    if ($subs.Count -eq 0) { return $Task }
+    foreach ($sub in $subs) { Get-Task $sub }
+}
+
+# Whether the object still has what this script gave it.
+function Test-Ours {
+    param($Name, $Wanted, $Have)
+    if ($Wanted.Keys -contains $Name) { return (Test-Same $Wanted[$Name] $Have.$Name) }
+    $found = @(Get-Entries $Have.$Name)
+    return (($found.Count -eq 0) -or ($found -contains $false))
+}
+
+function Get-Back {
+    param($Saved, $Wanted, $Have)
+    $back = @{}
+    foreach ($name in $Saved.Names) {
+        $ours = Test-Ours $name $Wanted $Have
+        $same = Test-Same $Saved.Prior.$name $Have.$name
+        if ($ours -and (-not $same)) { $back[$name] = $Saved.Prior.$name }
+    }
+    return $back
+}
+
+function Get-Foreign {
+    param($Id, $Saved, $Wanted, $Have)
+    $list = @()
+    foreach ($name in $Saved.Names) {
+        $ours = Test-Ours $name $Wanted $Have
+        $same = Test-Same $Saved.Prior.$name $Have.$name
+        if ((-not $ours) -and (-not $same)) { $list += @{ object = $Id; field = $name } }
+    }
+    return $list
+}
+
+# Values of the relay key and of the organization's token are never reported.
+function Get-Shown {
+    param($Name, $Value)
+    if (@('SetHeaderValue', 'ExceptIfHeaderContainsWords') -contains $Name) { return '***' }
+    return $Value
+}
+
+function Get-Drift {
+    param($Id, $Wanted, $Have)
+    $list = @()
+    if ($null -eq $Have) {
+        $list += @{ object = $Id; field = ''; want = 'present'; have = 'absent'; severity = 'critical' }
+        return $list
+    }
+    foreach ($name in @(Get-Difference $Wanted $Have)) {
+        $list += @{ object = $Id; field = $name; want = (Get-Shown $name $Wanted[$name]); have = (Get-Shown $name $Have.$name); severity = 'warning' }
+    }
+    return $list
+}
+
+function Get-AllDrift {
+    $found = @()
+    $have = Get-RemoteDomain -Identity 'Default'
+    $found += @(Get-Drift 'remote-domain' $want1 $have)
+    $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+    $found += @(Get-Drift 'connection-filter' $want2 $have)
+    $missing = @(Get-Missing $add2 $have.IPAllowList)
+    if ($missing.Count -ne 0) { $found += @{ object = 'connection-filter'; field = 'IPAllowList'; want = $add2; have = $have.IPAllowList; severity = 'warning' } }
+    $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
+    $found += @(Get-Drift 'spoof-internal-192.0.2.10/24' $want3 $have)
+    $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
+    $found += @(Get-Drift 'spoof-external-192.0.2.10/24' $want4 $have)
+    $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
+    $found += @(Get-Drift 'spoof-internal-203.0.113.20/24' $want5 $have)
+    $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
+    $found += @(Get-Drift 'spoof-external-203.0.113.20/24' $want6 $have)
+    $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
+    $found += @(Get-Drift 'inbound-connector' $want7 $have)
+    $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
+    $found += @(Get-Drift 'outbound-connector' $want8 $have)
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-strip-processed' $want9 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want9 $have)) { $found += @{ object = 'rule-strip-processed'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-strip-processed'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-strip-key' $want10 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want10 $have)) { $found += @{ object = 'rule-strip-key'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-strip-key'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-redirect' $want11 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want11 $have)) { $found += @{ object = 'rule-redirect'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-redirect'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 2' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-redirect-2' $want12 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want12 $have)) { $found += @{ object = 'rule-redirect-2'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-redirect-2'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 3' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-redirect-3' $want13 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want13 $have)) { $found += @{ object = 'rule-redirect-3'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-redirect-3'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 4' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-redirect-4' $want14 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want14 $have)) { $found += @{ object = 'rule-redirect-4'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-redirect-4'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 5' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-redirect-5' $want15 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want15 $have)) { $found += @{ object = 'rule-redirect-5'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-redirect-5'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+    $found += @(Get-Drift 'rule-clutter' $want16 $have)
+    if ($null -ne $have) {
+        foreach ($name in @(Get-Strange $want16 $have)) { $found += @{ object = 'rule-clutter'; field = $name; want = $null; have = (Get-Shown $name $have.$name); severity = 'critical' } }
+        if ($have.State -ne 'Enabled') { $found += @{ object = 'rule-clutter'; field = 'State'; want = 'Enabled'; have = $have.State; severity = 'critical' } }
+    }
+    return @($found | Where-Object { $null -ne $_ })
+}
+
+# ---- The run ---------------------------------------------------------------------
+
+$state = @()
+$done = @()
+$drift = @()
+$foreign = @()
+$problem = $null
+try {
+    if (-not (@('Apply', 'Verify', 'Rollback') -contains $Mode)) { throw 'Mode is Apply, Verify or Rollback.' }
+    if (-not $SkipConnect) { Connect-ExchangeOnline -Organization $Organization -ShowBanner:$false }
+    if (Test-Path -Path $StateFile) {
+        $file = Get-Content -Path $StateFile -Raw | ConvertFrom-Json
+        if ($file.Tenant -ne $tenant) { throw 'The state file belongs to another tenant. Name another one with -StateFile.' }
+        $state = @($file.Objects | Where-Object { $null -ne $_ })
+    }
+    if ($Mode -eq 'Apply') {
+        foreach ($domain in $domains) {
+            $accepted = Get-AcceptedDomain | Where-Object { $_.DomainName -eq $domain } | Select-Object -First 1
+            if ($null -eq $accepted) { throw "The domain $domain is not an accepted domain of this organization. Add and verify it first." }
+        }
+        $organizationConfig = Get-OrganizationConfig
+        if ($organizationConfig.IsDehydrated) { Enable-OrganizationCustomization }
+
+        # 1. remote-domain
+        $have = Get-RemoteDomain -Identity 'Default'
+        if ($null -eq (Get-Saved $state 'remote-domain')) {
+            $names = @($want1.Keys)
+            $prior = Get-Prior $names $have
+            $state += @{ Id = 'remote-domain'; Kind = 'RemoteDomain'; Name = 'Default'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+            Save-State $state
+        }
+        $names = @(Get-Difference $want1 $have)
+        if ($names.Count -ne 0) { Set-RemoteDomain -Identity 'Default' @want1; $done += 'remote-domain/set' }
+
+        # 2. connection-filter
+        $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+        if ($null -eq (Get-Saved $state 'connection-filter')) {
+            $names = @($want2.Keys)
+            $prior = Get-Prior $names $have
+            $state += @{ Id = 'connection-filter'; Kind = 'HostedConnectionFilterPolicy'; Name = 'Default'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+            Save-State $state
+        }
+        $missing = @(Get-Missing $add2 $have.IPAllowList)
+        if ($missing.Count -ne 0) {
+            $saved = Get-Saved $state 'connection-filter'
+            $state = @($state | Where-Object { $_.Id -ne 'connection-filter' })
+            $state += @{ Id = 'connection-filter'; Kind = 'HostedConnectionFilterPolicy'; Name = 'Default'; Created = $false; Names = $saved.Names; Prior = $saved.Prior; Added = @($saved.Added) + @(Get-Missing $missing $saved.Added) }
+            Save-State $state
+            Set-HostedConnectionFilterPolicy -Identity 'Default' -IPAllowList @{ Add = $missing }
+            $done += 'connection-filter/add'
+        }
+        $names = @(Get-Difference $want2 $have)
+        if ($names.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' @want2; $done += 'connection-filter/set' }
+
+        # 3. spoof-internal-192.0.2.10/24
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'spoof-internal-192.0.2.10/24' })
+            $state += @{ Id = 'spoof-internal-192.0.2.10/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 192.0.2.10/24, Internal'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-TenantAllowBlockListSpoofItems @new3 | Out-Null
+            $done += 'spoof-internal-192.0.2.10/24/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'spoof-internal-192.0.2.10/24')) {
+                $names = @($want3.Keys)
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'spoof-internal-192.0.2.10/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 192.0.2.10/24, Internal'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want3 $have)
+            if ($names.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @want3; $done += 'spoof-internal-192.0.2.10/24/set' }
+        }
+
+        # 4. spoof-external-192.0.2.10/24
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'spoof-external-192.0.2.10/24' })
+            $state += @{ Id = 'spoof-external-192.0.2.10/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 192.0.2.10/24, External'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-TenantAllowBlockListSpoofItems @new4 | Out-Null
+            $done += 'spoof-external-192.0.2.10/24/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'spoof-external-192.0.2.10/24')) {
+                $names = @($want4.Keys)
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'spoof-external-192.0.2.10/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 192.0.2.10/24, External'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want4 $have)
+            if ($names.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @want4; $done += 'spoof-external-192.0.2.10/24/set' }
+        }
+
+        # 5. spoof-internal-203.0.113.20/24
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'spoof-internal-203.0.113.20/24' })
+            $state += @{ Id = 'spoof-internal-203.0.113.20/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 203.0.113.20/24, Internal'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-TenantAllowBlockListSpoofItems @new5 | Out-Null
+            $done += 'spoof-internal-203.0.113.20/24/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'spoof-internal-203.0.113.20/24')) {
+                $names = @($want5.Keys)
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'spoof-internal-203.0.113.20/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 203.0.113.20/24, Internal'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want5 $have)
+            if ($names.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @want5; $done += 'spoof-internal-203.0.113.20/24/set' }
+        }
+
+        # 6. spoof-external-203.0.113.20/24
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'spoof-external-203.0.113.20/24' })
+            $state += @{ Id = 'spoof-external-203.0.113.20/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 203.0.113.20/24, External'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-TenantAllowBlockListSpoofItems @new6 | Out-Null
+            $done += 'spoof-external-203.0.113.20/24/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'spoof-external-203.0.113.20/24')) {
+                $names = @($want6.Keys)
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'spoof-external-203.0.113.20/24'; Kind = 'TenantAllowBlockListSpoofItems'; Name = '*, 203.0.113.20/24, External'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want6 $have)
+            if ($names.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @want6; $done += 'spoof-external-203.0.113.20/24/set' }
+        }
+
+        # 7. inbound-connector
+        $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'inbound-connector' })
+            $state += @{ Id = 'inbound-connector'; Kind = 'InboundConnector'; Name = 'Postern Inbound Connector (Receive)'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-InboundConnector @new7 | Out-Null
+            $done += 'inbound-connector/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'inbound-connector')) {
+                $names = @($want7.Keys)
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'inbound-connector'; Kind = 'InboundConnector'; Name = 'Postern Inbound Connector (Receive)'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want7 $have)
+            if ($names.Count -ne 0) { Set-InboundConnector -Identity 'Postern Inbound Connector (Receive)' @want7; $done += 'inbound-connector/set' }
+        }
+
+        # 8. outbound-connector
+        $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'outbound-connector' })
+            $state += @{ Id = 'outbound-connector'; Kind = 'OutboundConnector'; Name = 'Postern Inbound Connector (Send)'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-OutboundConnector @new8 | Out-Null
+            $done += 'outbound-connector/new'
+        } else {
+            if ($null -eq (Get-Saved $state 'outbound-connector')) {
+                $names = @(@($want8.Keys) + @('IsValidated', 'ValidationRecipients'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'outbound-connector'; Kind = 'OutboundConnector'; Name = 'Postern Inbound Connector (Send)'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want8 $have)
+            if ($names.Count -ne 0) { Set-OutboundConnector -Identity 'Postern Inbound Connector (Send)' @want8; $done += 'outbound-connector/set' }
+        }
+        $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)'
+        if (-not $have.IsValidated) {
+            $tasks = @(Validate-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -Recipients @($mailbox))
+            $steps = @()
+            foreach ($task in $tasks) { if (-not ($task.TaskName -match 'mail|message')) { $steps += @(Get-Task $task) } }
+            $steps = @($steps | Where-Object { -not ($_.TaskName -match 'mail|message') })
+            $failed = $steps | Where-Object { -not $_.IsTaskSuccessful } | Select-Object -First 1
+            if ($steps.Count -eq 0) { throw 'Exchange answered the validation of the connector without a connectivity test. Run the script again.' }
+            if ($null -ne $failed) { throw ("Exchange could not connect to the relay: " + $failed.TaskName + " failed (" + $failed.TaskDetail + "). Check the smart host, port 25 and the certificate, and run the script again.") }
+            Set-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -IsValidated $true -ValidationRecipients @($mailbox) -LastValidationTimestamp (Get-Date)
+            $done += 'outbound-connector/validate'
+        }
+
+        # 9. rule-strip-processed
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-strip-processed' })
+            $state += @{ Id = 'rule-strip-processed'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Processed Mark'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            if ($rules.Count -gt 0) { $new9['Priority'] = 0 }
+            New-TransportRule @new9 | Out-Null
+            $done += 'rule-strip-processed/new'
+        } else {
+            $strange = @(Get-Strange $want9 $have)
+            if ($null -eq (Get-Saved $state 'rule-strip-processed')) {
+                $names = @(@($want9.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-strip-processed'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Processed Mark'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want9 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want9.Keys) { $set[$name] = $want9[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' @set
+                $done += 'rule-strip-processed/set'
+            }
+        }
+
+        # 10. rule-strip-key
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-strip-key' })
+            $state += @{ Id = 'rule-strip-key'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Key Header'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            if ($rules.Count -gt 1) { $new10['Priority'] = 1 }
+            New-TransportRule @new10 | Out-Null
+            $done += 'rule-strip-key/new'
+        } else {
+            $strange = @(Get-Strange $want10 $have)
+            if ($null -eq (Get-Saved $state 'rule-strip-key')) {
+                $names = @(@($want10.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-strip-key'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Key Header'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want10 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want10.Keys) { $set[$name] = $want10[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Remove Key Header' @set
+                $done += 'rule-strip-key/set'
+            }
+        }
+
+        # 11. rule-redirect
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-redirect' })
+            $state += @{ Id = 'rule-redirect'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            $outbound = -1
+            foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+            $clutter = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+            if (($null -ne $clutter) -and ($clutter.Priority -gt $outbound)) { $new11['Priority'] = $clutter.Priority }
+            New-TransportRule @new11 | Out-Null
+            $done += 'rule-redirect/new'
+        } else {
+            $strange = @(Get-Strange $want11 $have)
+            if ($null -eq (Get-Saved $state 'rule-redirect')) {
+                $names = @(@($want11.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-redirect'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want11 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want11.Keys) { $set[$name] = $want11[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Relay' @set
+                $done += 'rule-redirect/set'
+            }
+        }
+
+        # 12. rule-redirect-2
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 2' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-redirect-2' })
+            $state += @{ Id = 'rule-redirect-2'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 2'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            $outbound = -1
+            foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+            $clutter = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+            if (($null -ne $clutter) -and ($clutter.Priority -gt $outbound)) { $new12['Priority'] = $clutter.Priority }
+            New-TransportRule @new12 | Out-Null
+            $done += 'rule-redirect-2/new'
+        } else {
+            $strange = @(Get-Strange $want12 $have)
+            if ($null -eq (Get-Saved $state 'rule-redirect-2')) {
+                $names = @(@($want12.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-redirect-2'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 2'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want12 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want12.Keys) { $set[$name] = $want12[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Relay 2' @set
+                $done += 'rule-redirect-2/set'
+            }
+        }
+
+        # 13. rule-redirect-3
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 3' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-redirect-3' })
+            $state += @{ Id = 'rule-redirect-3'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 3'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            $outbound = -1
+            foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+            $clutter = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+            if (($null -ne $clutter) -and ($clutter.Priority -gt $outbound)) { $new13['Priority'] = $clutter.Priority }
+            New-TransportRule @new13 | Out-Null
+            $done += 'rule-redirect-3/new'
+        } else {
+            $strange = @(Get-Strange $want13 $have)
+            if ($null -eq (Get-Saved $state 'rule-redirect-3')) {
+                $names = @(@($want13.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-redirect-3'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 3'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want13 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want13.Keys) { $set[$name] = $want13[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Relay 3' @set
+                $done += 'rule-redirect-3/set'
+            }
+        }
+
+        # 14. rule-redirect-4
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 4' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-redirect-4' })
+            $state += @{ Id = 'rule-redirect-4'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 4'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            $outbound = -1
+            foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+            $clutter = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+            if (($null -ne $clutter) -and ($clutter.Priority -gt $outbound)) { $new14['Priority'] = $clutter.Priority }
+            New-TransportRule @new14 | Out-Null
+            $done += 'rule-redirect-4/new'
+        } else {
+            $strange = @(Get-Strange $want14 $have)
+            if ($null -eq (Get-Saved $state 'rule-redirect-4')) {
+                $names = @(@($want14.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-redirect-4'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 4'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want14 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want14.Keys) { $set[$name] = $want14[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Relay 4' @set
+                $done += 'rule-redirect-4/set'
+            }
+        }
+
+        # 15. rule-redirect-5
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 5' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-redirect-5' })
+            $state += @{ Id = 'rule-redirect-5'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 5'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            $outbound = -1
+            foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+            $clutter = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+            if (($null -ne $clutter) -and ($clutter.Priority -gt $outbound)) { $new15['Priority'] = $clutter.Priority }
+            New-TransportRule @new15 | Out-Null
+            $done += 'rule-redirect-5/new'
+        } else {
+            $strange = @(Get-Strange $want15 $have)
+            if ($null -eq (Get-Saved $state 'rule-redirect-5')) {
+                $names = @(@($want15.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-redirect-5'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay 5'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want15 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want15.Keys) { $set[$name] = $want15[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Relay 5' @set
+                $done += 'rule-redirect-5/set'
+            }
+        }
+
+        # 16. rule-clutter
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        $rules = @(Get-TransportRule)
+        if ($null -eq $have) {
+            $state = @($state | Where-Object { $_.Id -ne 'rule-clutter' })
+            $state += @{ Id = 'rule-clutter'; Kind = 'TransportRule'; Name = 'Postern Inbound Bypass Clutter'; Created = $true; Names = @(); Prior = @{}; Added = @() }
+            Save-State $state
+            New-TransportRule @new16 | Out-Null
+            $done += 'rule-clutter/new'
+        } else {
+            $strange = @(Get-Strange $want16 $have)
+            if ($null -eq (Get-Saved $state 'rule-clutter')) {
+                $names = @(@($want16.Keys) + $strange + @('State', 'Priority'))
+                $prior = Get-Prior $names $have
+                $state += @{ Id = 'rule-clutter'; Kind = 'TransportRule'; Name = 'Postern Inbound Bypass Clutter'; Created = $false; Names = $names; Prior = $prior; Added = @() }
+                Save-State $state
+            }
+            $names = @(Get-Difference $want16 $have)
+            if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {
+                $set = @{}
+                foreach ($name in $want16.Keys) { $set[$name] = $want16[$name] }
+                foreach ($name in $strange) { if (@($have.$name) -contains $true) { $set[$name] = $false } else { $set[$name] = $null } }
+                Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' @set
+                $done += 'rule-clutter/set'
+            }
+        }
+
+        # Order of the rules
+        $to = 0
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        if ($have.Priority -ne $to) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Priority $to; $done += 'order' }
+        $to = 1
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        if ($have.Priority -ne $to) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $outbound = -1
+        foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+        $to = $outbound
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Relay' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $outbound = -1
+        foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+        $to = $outbound
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Relay 2' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Relay 2' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $outbound = -1
+        foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+        $to = $outbound
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Relay 3' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Relay 3' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $outbound = -1
+        foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+        $to = $outbound
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Relay 4' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Relay 4' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $outbound = -1
+        foreach ($rule in $rules) { if ((-not (@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name)) -and (($null -ne $rule.RouteMessageOutboundConnector) -and ('' -ne $rule.RouteMessageOutboundConnector) -and (($rule.FromScope -eq 'InOrganization') -or ($rule.SentToScope -eq 'NotInOrganization')))) { $outbound = $rule.Priority } }
+        $to = $outbound
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Relay 5' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Relay 5' -Priority $to; $done += 'order' }
+        $rules = @(Get-TransportRule)
+        $to = 0
+        foreach ($rule in $rules) { if ((@('Postern Inbound Relay', 'Postern Inbound Relay 2', 'Postern Inbound Relay 3', 'Postern Inbound Relay 4', 'Postern Inbound Relay 5') -contains $rule.Name) -and ($rule.Priority -gt $to)) { $to = $rule.Priority } }
+        $rules = @(Get-TransportRule)
+        $have = $rules | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Priority $to; $done += 'order' }
+
+        # What an earlier script made and is not wanted any more
+        $wantedIds = @('remote-domain', 'connection-filter', 'spoof-internal-192.0.2.10/24', 'spoof-external-192.0.2.10/24', 'spoof-internal-203.0.113.20/24', 'spoof-external-203.0.113.20/24', 'inbound-connector', 'outbound-connector', 'rule-strip-processed', 'rule-strip-key', 'rule-redirect', 'rule-redirect-2', 'rule-redirect-3', 'rule-redirect-4', 'rule-redirect-5', 'rule-clutter')
+        foreach ($saved in @($state | Where-Object { -not ($wantedIds -contains $_.Id) })) {
+            if ($saved.Created -and ($saved.Kind -eq 'TransportRule')) {
+                $have = Get-TransportRule | Where-Object { $_.Name -eq $saved.Name } | Select-Object -First 1
+                if ($null -ne $have) { Remove-TransportRule -Identity $saved.Name -Confirm:$false; $done += ($saved.Id + '/remove') }
+            }
+            if ($saved.Created -and ($saved.Kind -eq 'TenantAllowBlockListSpoofItems')) {
+                $have = Get-TenantAllowBlockListSpoofItems | Where-Object { $saved.Name -eq ($_.SpoofedUser + ', ' + $_.SendingInfrastructure + ', ' + $_.SpoofType) } | Select-Object -First 1
+                if ($null -ne $have) { Remove-TenantAllowBlockListSpoofItems -Identity 'domain.com\Default' -Ids @($have.Identity) -Confirm:$false; $done += ($saved.Id + '/remove') }
+            }
+        }
+        $state = @($state | Where-Object { $wantedIds -contains $_.Id })
+        $saved = Get-Saved $state 'connection-filter'
+        $stale = @(Get-Missing $saved.Added $add2)
+        if ($stale.Count -ne 0) {
+            $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+            Set-HostedConnectionFilterPolicy -Identity 'Default' -IPAllowList @{ Remove = $stale }
+            $state = @($state | Where-Object { $_.Id -ne 'connection-filter' })
+            $state += @{ Id = 'connection-filter'; Kind = 'HostedConnectionFilterPolicy'; Name = 'Default'; Created = $false; Names = $saved.Names; Prior = $saved.Prior; Added = @(Get-Missing $saved.Added $stale) }
+        }
+        Save-State $state
+        $have = Get-TransportRule -Identity 'Postern Inbound Remove Processed Mark'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Processed Mark'; $done += 'rule-strip-processed/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Remove Key Header'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Key Header'; $done += 'rule-strip-key/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Relay'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay'; $done += 'rule-redirect/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Relay 2'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 2'; $done += 'rule-redirect-2/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Relay 3'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 3'; $done += 'rule-redirect-3/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Relay 4'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 4'; $done += 'rule-redirect-4/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Relay 5'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 5'; $done += 'rule-redirect-5/enable' }
+        $have = Get-TransportRule -Identity 'Postern Inbound Bypass Clutter'
+        if ($have.State -ne 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Bypass Clutter'; $done += 'rule-clutter/enable' }
+    }
+    if ($Mode -eq 'Rollback') {
+        $saved = Get-Saved $state 'rule-redirect'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if (($saved.Created -or ($saved.Prior.State -eq 'Disabled')) -and ($have.State -eq 'Enabled')) { Disable-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false; $done += 'rule-redirect/disable' }
+        }
+        $saved = Get-Saved $state 'rule-redirect-2'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 2' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if (($saved.Created -or ($saved.Prior.State -eq 'Disabled')) -and ($have.State -eq 'Enabled')) { Disable-TransportRule -Identity 'Postern Inbound Relay 2' -Confirm:$false; $done += 'rule-redirect-2/disable' }
+        }
+        $saved = Get-Saved $state 'rule-redirect-3'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 3' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if (($saved.Created -or ($saved.Prior.State -eq 'Disabled')) -and ($have.State -eq 'Enabled')) { Disable-TransportRule -Identity 'Postern Inbound Relay 3' -Confirm:$false; $done += 'rule-redirect-3/disable' }
+        }
+        $saved = Get-Saved $state 'rule-redirect-4'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 4' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if (($saved.Created -or ($saved.Prior.State -eq 'Disabled')) -and ($have.State -eq 'Enabled')) { Disable-TransportRule -Identity 'Postern Inbound Relay 4' -Confirm:$false; $done += 'rule-redirect-4/disable' }
+        }
+        $saved = Get-Saved $state 'rule-redirect-5'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 5' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if (($saved.Created -or ($saved.Prior.State -eq 'Disabled')) -and ($have.State -eq 'Enabled')) { Disable-TransportRule -Identity 'Postern Inbound Relay 5' -Confirm:$false; $done += 'rule-redirect-5/disable' }
+        }
+
+        # 16. rule-clutter
+        $saved = Get-Saved $state 'rule-clutter'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want16.Keys) { $wanted[$name] = $want16[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-clutter' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Bypass Clutter' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Confirm:$false }
+            }
+            $done += 'rule-clutter/rollback'
+        }
+
+        # 11. rule-redirect
+        $saved = Get-Saved $state 'rule-redirect'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want11.Keys) { $wanted[$name] = $want11[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-redirect' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false }
+            }
+            $done += 'rule-redirect/rollback'
+        }
+
+        # 12. rule-redirect-2
+        $saved = Get-Saved $state 'rule-redirect-2'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 2' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Relay 2' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want12.Keys) { $wanted[$name] = $want12[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-redirect-2' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay 2' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 2' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay 2' -Confirm:$false }
+            }
+            $done += 'rule-redirect-2/rollback'
+        }
+
+        # 13. rule-redirect-3
+        $saved = Get-Saved $state 'rule-redirect-3'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 3' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Relay 3' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want13.Keys) { $wanted[$name] = $want13[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-redirect-3' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay 3' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 3' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay 3' -Confirm:$false }
+            }
+            $done += 'rule-redirect-3/rollback'
+        }
+
+        # 14. rule-redirect-4
+        $saved = Get-Saved $state 'rule-redirect-4'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 4' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Relay 4' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want14.Keys) { $wanted[$name] = $want14[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-redirect-4' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay 4' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 4' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay 4' -Confirm:$false }
+            }
+            $done += 'rule-redirect-4/rollback'
+        }
+
+        # 15. rule-redirect-5
+        $saved = Get-Saved $state 'rule-redirect-5'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 5' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Relay 5' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want15.Keys) { $wanted[$name] = $want15[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-redirect-5' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay 5' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay 5' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay 5' -Confirm:$false }
+            }
+            $done += 'rule-redirect-5/rollback'
+        }
+
+        # 9. rule-strip-processed
+        $saved = Get-Saved $state 'rule-strip-processed'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want9.Keys) { $wanted[$name] = $want9[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-strip-processed' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Processed Mark' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Confirm:$false }
+            }
+            $done += 'rule-strip-processed/rollback'
+        }
+
+        # 10. rule-strip-key
+        $saved = Get-Saved $state 'rule-strip-key'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TransportRule -Identity 'Postern Inbound Remove Key Header' -Confirm:$false
+            } else {
+                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                foreach ($name in $want10.Keys) { $wanted[$name] = $want10[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'rule-strip-key' $saved $wanted $have)
+                $turn = $back['State']
+                $back.Remove('State')
+                $back.Remove('Priority')
+                if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' @back }
+                if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Key Header' }
+                if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Remove Key Header' -Confirm:$false }
+            }
+            $done += 'rule-strip-key/rollback'
+        }
+
+        # 8. outbound-connector
+        $saved = Get-Saved $state 'outbound-connector'
+        $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -Confirm:$false
+            } else {
+                $wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox) }
+                foreach ($name in $want8.Keys) { $wanted[$name] = $want8[$name] }
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'outbound-connector' $saved $wanted $have)
+                if ($back.Count -ne 0) { Set-OutboundConnector -Identity 'Postern Inbound Connector (Send)' @back }
+            }
+            $done += 'outbound-connector/rollback'
+        }
+
+        # 7. inbound-connector
+        $saved = Get-Saved $state 'inbound-connector'
+        $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-InboundConnector -Identity 'Postern Inbound Connector (Receive)' -Confirm:$false
+            } else {
+                $wanted = $want7
+                $back = Get-Back $saved $wanted $have
+                $foreign += @(Get-Foreign 'inbound-connector' $saved $wanted $have)
+                if ($back.Count -ne 0) { Set-InboundConnector -Identity 'Postern Inbound Connector (Receive)' @back }
+            }
+            $done += 'inbound-connector/rollback'
+        }
+
+        # 3. spoof-internal-192.0.2.10/24
+        $saved = Get-Saved $state 'spoof-internal-192.0.2.10/24'
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TenantAllowBlockListSpoofItems -Identity 'domain.com\Default' -Ids @($have.Identity) -Confirm:$false
+            } else {
+                $back = Get-Back $saved $want3 $have
+                if ($back.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @back }
+            }
+            $done += 'spoof-internal-192.0.2.10/24/rollback'
+        }
+
+        # 4. spoof-external-192.0.2.10/24
+        $saved = Get-Saved $state 'spoof-external-192.0.2.10/24'
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TenantAllowBlockListSpoofItems -Identity 'domain.com\Default' -Ids @($have.Identity) -Confirm:$false
+            } else {
+                $back = Get-Back $saved $want4 $have
+                if ($back.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @back }
+            }
+            $done += 'spoof-external-192.0.2.10/24/rollback'
+        }
+
+        # 5. spoof-internal-203.0.113.20/24
+        $saved = Get-Saved $state 'spoof-internal-203.0.113.20/24'
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TenantAllowBlockListSpoofItems -Identity 'domain.com\Default' -Ids @($have.Identity) -Confirm:$false
+            } else {
+                $back = Get-Back $saved $want5 $have
+                if ($back.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @back }
+            }
+            $done += 'spoof-internal-203.0.113.20/24/rollback'
+        }
+
+        # 6. spoof-external-203.0.113.20/24
+        $saved = Get-Saved $state 'spoof-external-203.0.113.20/24'
+        $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Created) {
+                Remove-TenantAllowBlockListSpoofItems -Identity 'domain.com\Default' -Ids @($have.Identity) -Confirm:$false
+            } else {
+                $back = Get-Back $saved $want6 $have
+                if ($back.Count -ne 0) { Set-TenantAllowBlockListSpoofItems -Identity 'Default' -Ids @($have.Identity) @back }
+            }
+            $done += 'spoof-external-203.0.113.20/24/rollback'
+        }
+
+        # 2. connection-filter
+        $saved = Get-Saved $state 'connection-filter'
+        $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            $back = Get-Back $saved $want2 $have
+            $foreign += @(Get-Foreign 'connection-filter' $saved $want2 $have)
+            if ($back.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' @back }
+            $keep = @(Get-Missing $have.IPAllowList $saved.Added)
+            $gone = @(Get-Missing $have.IPAllowList $keep)
+            if ($gone.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' -IPAllowList @{ Remove = $gone } }
+            $done += 'connection-filter/rollback'
+        }
+
+        # 1. remote-domain
+        $saved = Get-Saved $state 'remote-domain'
+        $have = Get-RemoteDomain -Identity 'Default'
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            $back = Get-Back $saved $want1 $have
+            $foreign += @(Get-Foreign 'remote-domain' $saved $want1 $have)
+            if ($back.Count -ne 0) { Set-RemoteDomain -Identity 'Default' @back }
+            $done += 'remote-domain/rollback'
+        }
+
+        # Rules that were moved go back to their places
+        $saved = Get-Saved $state 'rule-clutter'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-redirect'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-redirect-2'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 2' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay 2' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-redirect-3'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 3' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay 3' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-redirect-4'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 4' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay 4' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-redirect-5'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay 5' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay 5' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-strip-processed'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Priority $saved.Prior.Priority }
+        }
+        $saved = Get-Saved $state 'rule-strip-key'
+        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
+        if (($null -ne $saved) -and ($null -ne $have)) {
+            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' -Priority $saved.Prior.Priority }
+        }
+        $state = @()
+        Save-State $state
+    }
+    if ($Mode -ne 'Rollback') {
+        $drift = @(Get-AllDrift)
+    }
+} catch {
+    $problem = $_.Exception.Message
+}
+$ok = (($null -eq $problem) -and ($drift.Count -eq 0))
+$report = @{ tenant = $tenant; mode = $Mode; ok = $ok; done = @($done); drift = @($drift); foreign = @($foreign); problem = $problem }
+$json = $report | ConvertTo-Json -Depth 8
+if ('' -ne $ReportUrl) {
+    try {
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $ReportToken" } -ContentType 'application/json' -Body $json | Out-Null
+    } catch {
+        Write-Warning 'The report could not be sent; upload it in Postern instead.'
+    }
+}
+$json
+if ($null -ne $problem) { throw $problem }
