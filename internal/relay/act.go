@@ -65,7 +65,7 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 			changes = append(changes, r.ended(m, to, d))
 		}
 	}
-	r.alarm("unjudged", m.Tenant, "Messages cannot be judged: "+cause.Error())
+	r.Alarm("unjudged", m.Tenant, "Messages cannot be judged: "+cause.Error())
 	if err := r.advance(ctx, changes...); err != nil {
 		return fmt.Errorf("hold unjudged %s: %w", m.ID, err)
 	}
@@ -173,8 +173,8 @@ func (r *Relay) discard(ctx context.Context, id mail.ID) {
 	}
 }
 
-// alarm tells the people who run Postern. It never stops the mail.
-func (r *Relay) alarm(kind, tenant, text string) {
+// Alarm tells the people who run Postern. It never stops the mail.
+func (r *Relay) Alarm(kind, tenant, text string) {
 	r.Metric.Alarms.WithLabelValues(kind).Inc()
 	if err := r.Store.Raise(context.Background(), kind, tenant, text); err != nil {
 		r.Log.Error("alarm could not be stored", "kind", kind, "tenant", tenant, "err", err)

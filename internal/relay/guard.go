@@ -27,9 +27,9 @@ var (
 	errBusy     = &mail.Reply{Code: 452, Enhanced: "4.3.2", Text: "Too many messages at a time, try again later"}
 )
 
-// reserve is how much of a disk of this size stays free: a tenth, at most 2 GiB,
+// Reserve is how much of a disk of this size stays free: a tenth, at most 2 GiB,
 // so that the ledger, the audit log and the queue can go on.
-func reserve(total uint64) uint64 { return min(total/10, 2<<30) }
+func Reserve(total uint64) uint64 { return min(total/10, 2<<30) }
 
 // Room says whether there is room for another message; the error is a *mail.Reply.
 // The disk is looked at once a second at most.
@@ -43,7 +43,7 @@ func (g *Guard) Room() error {
 	now := time.Now().UnixMilli()
 	if last := g.checked.Load(); now-last >= 1000 && g.checked.CompareAndSwap(last, now) {
 		free, total, err := g.Free()
-		g.full.Store(err == nil && free < reserve(total))
+		g.full.Store(err == nil && free < Reserve(total))
 	}
 	if g.full.Load() {
 		return errDiskFull

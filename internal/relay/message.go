@@ -86,7 +86,7 @@ func (r *Relay) row(env *mail.Envelope, res *admit.Result, a *admit.Admission) *
 		m.Recipients = append(m.Recipients, row)
 	}
 	if a.Alarm != "" {
-		r.alarm(a.Alarm, a.Tenant.ID, firstHold(a))
+		r.Alarm(a.Alarm, a.Tenant.ID, firstHold(a))
 	}
 	return &message{Message: m}
 }
@@ -278,4 +278,22 @@ func (r *Relay) Header(ctx context.Context, tenant string, id mail.ID) (mail.Hea
 	}
 	h, _ := mail.SplitHeader(head)
 	return h, nil
+}
+
+// Content is a kept message as it is stored, without our control headers.
+func (r *Relay) Content(ctx context.Context, tenant string, id mail.ID) ([]byte, error) {
+	m, err := r.load(ctx, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	content, err := r.open(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	all, err := io.ReadAll(content)
+	if err != nil {
+		return nil, fmt.Errorf("read content of %s: %w", id, err)
+	}
+	return all, nil
 }

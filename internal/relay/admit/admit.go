@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"postern/internal/mail"
 )
@@ -21,8 +22,13 @@ type Gate struct {
 	Directory Directory
 	Headers   Headers
 	Marker    Marker
-	Sources   []netip.Prefix // networks that may hand in mail with a key; nil switches the check off
+
+	sources atomic.Pointer[[]netip.Prefix]
 }
+
+// SetSources names the networks that may hand in mail with a key; nil, which is
+// the default, switches the check off. It may be called while mail comes in.
+func (g *Gate) SetSources(nets []netip.Prefix) { g.sources.Store(&nets) }
 
 // An Admission is one tenant's share of a message.
 type Admission struct {
@@ -254,11 +260,12 @@ func (g *Gate) validation(env *mail.Envelope) (Admission, bool) {
 }
 
 func (g *Gate) fromSource(addr netip.Addr) bool {
-	if g.Sources == nil {
+	nets := g.sources.Load()
+	if nets == nil || *nets == nil {
 		return true
 	}
 	addr = addr.Unmap()
-	for _, p := range g.Sources {
+	for _, p := range *nets {
 		if p.Contains(addr) {
 			return true
 		}

@@ -43,12 +43,13 @@ func newGate() (*Gate, book) {
 		b.domains["off."+t+".example"] = mail.Domain{Name: "off." + t + ".example", Tenant: t, Architecture: mail.ViaRelay, Disabled: true}
 		b.domains["new."+t+".example"] = mail.Domain{Name: "new." + t + ".example", Tenant: t, Architecture: mail.ViaRelay}
 	}
-	return &Gate{
+	gate := &Gate{
 		Directory: b,
 		Headers:   HeadersFor("x-trustifi"),
 		Marker:    Marker{Key: sha256.Sum256([]byte("test"))},
-		Sources:   []netip.Prefix{netip.MustParsePrefix("40.107.0.0/16")},
-	}, b
+	}
+	gate.SetSources([]netip.Prefix{netip.MustParsePrefix("40.107.0.0/16")})
+	return gate, b
 }
 
 func envelope(from string, to ...string) *mail.Envelope {

@@ -15,9 +15,29 @@ const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H
 func testdata(t testing.TB, sub string) string {
 	dir := os.Getenv("POSTERN_TESTDATA")
 	if dir == "" {
-		t.Skip("POSTERN_TESTDATA is not set")
+		dir = filepath.Join(root(t), "..", "shared", "data")
 	}
-	return filepath.Join(dir, sub)
+	dir = filepath.Join(dir, sub)
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("no test data: set POSTERN_TESTDATA to the folder of the development corpus (%v)", err)
+	}
+	return dir
+}
+
+// root is the folder of go.mod.
+func root(t testing.TB) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir != "/" {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Fatal("no go.mod above the test")
+	return ""
 }
 
 // files calls f with every file below the folders.

@@ -43,11 +43,18 @@ func lineAt(b []byte, pos int) (line []byte, next int) {
 
 // anyLineAt is lineAt for readers to whom a bare CR ends a line too.
 func anyLineAt(b []byte, pos int) (line []byte, next int) {
-	line, next = lineAt(b, pos)
-	if i := bytes.IndexByte(line, '\r'); i >= 0 {
-		return line[:i], pos + i + 1
+	for i := pos; i < len(b); i++ {
+		switch b[i] {
+		case '\n':
+			return b[pos:i], i + 1
+		case '\r':
+			if i+1 < len(b) && b[i+1] == '\n' {
+				return b[pos:i], i + 2
+			}
+			return b[pos:i], i + 1
+		}
 	}
-	return line, next
+	return b[pos:], len(b)
 }
 
 // isFieldStart reports whether line could begin a header field: a name of

@@ -141,7 +141,7 @@ func (p *parser) entity(e *entity, b []byte, prefix string, depth int) (odd oddi
 	if i >= 0 {
 		p.innerMessage(&p.msg.Parts[i], &e.head, data, depth)
 	}
-	if e.head.enc != "" && readable(data) {
+	if i >= 0 && e.head.enc != "" && strings.HasPrefix(p.msg.Parts[i].Sniffed, "text/") {
 		c := carver{p: p, prefix: part.Path, depth: depth}
 		c.encodedFiles(data)
 		c.base64Runs(data)
@@ -267,7 +267,7 @@ func (p *parser) headerField(f *mail.Field, count map[string]int, from *[]mail.M
 	if len(f.Name) > 32 || f.Name == "" {
 		return
 	}
-	name := strings.ToLower(f.Name)
+	name := fieldName(f.Name)
 	switch name {
 	case "from", "reply-to", "to", "cc", "sender", "date", "message-id", "in-reply-to", "references", "subject":
 		count[name]++
@@ -301,6 +301,15 @@ func (p *parser) headerField(f *mail.Field, count map[string]int, from *[]mail.M
 	case "return-path":
 		p.msg.AutoReply = p.msg.AutoReply || f.Value() == "<>"
 	}
+}
+
+// fieldName is name in lower case if it is one that headerField asks for.
+func fieldName(name string) string {
+	switch name[0] | 0x20 {
+	case 'f', 'r', 't', 'c', 's', 'd', 'm', 'i', 'l', 'p', 'a':
+		return strings.ToLower(name)
+	}
+	return ""
 }
 
 func (p *parser) addresses(have []mail.Mailbox, f *mail.Field) []mail.Mailbox {

@@ -202,6 +202,9 @@ func plainLinks(s string) (links []mail.Link) {
 		}
 		end := at + linkLength(s[at:])
 		if end > pos {
+			if links == nil {
+				links = make([]mail.Link, 0, 16)
+			}
 			links = append(links, mail.Link{URL: s[at:end], Kind: "text"})
 			pos = end
 		}
@@ -226,16 +229,19 @@ func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
 }
 
+// maxURL is beyond what any browser takes (2 KiB to 8 KiB).
+const maxURL = 16 << 10
+
 // linkLength is how much of s belongs to the address it begins with: up to white
 // space or a bracket, without the punctuation of the sentence around it.
 func linkLength(s string) int {
+	s = s[:min(len(s), maxURL)]
 	end := strings.IndexFunc(s, func(r rune) bool {
 		return r <= ' ' || r == '<' || r == '>' || r == '"' || r == 0xA0 || r == 0x3000 || r == '\u201d'
 	})
 	if end < 0 {
 		end = len(s)
 	}
-	end = min(end, 16<<10)
 	trimmed := strings.TrimRight(s[:end], ".,;:!?'*|\\^`]}")
 	if n := len(trimmed); n > 0 && trimmed[n-1] == ')' && !strings.Contains(trimmed, "(") {
 		trimmed = trimmed[:n-1]

@@ -219,3 +219,42 @@ func merged(octets []byte, srv string) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// TestRealMail checks the ARC seals of Microsoft, kernel.org and Zoho on real list
+// mail.
+func TestRealMail(t *testing.T) {
+	dir := testdata(t, "dkim-real")
+	keys, err := os.ReadFile(filepath.Join(dir, "dns-keys.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zone{}
+	for line := range strings.Lines(string(keys)) {
+		name, record, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
+		z[strings.ToLower(name)] = record
+	}
+	expected, err := os.ReadFile(filepath.Join(dir, "expected.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, all, none := 0, 0, 0
+	for _, line := range strings.Split(strings.TrimSpace(string(expected)), "\n")[1:] {
+		cols := strings.Split(line, "\t")
+		octets, err := os.ReadFile(filepath.Join(dir, "..", cols[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := verify(z, crlf(string(octets)))
+		if len(cols) < 3 || cols[2] == "" {
+			none++
+			continue // not told
+		}
+		all++
+		if want := "i=1 pass"; cols[2] != want || got.Result != mail.ResultPass || len(got.Sealers) != 1 {
+			t.Errorf("%s: %+v, want %s", cols[0], got, cols[2])
+			continue
+		}
+		good++
+	}
+	t.Logf("dkim-real: ARC of %d of %d passes as expected (%d say nothing)", good, all, none)
+}

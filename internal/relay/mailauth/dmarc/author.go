@@ -11,6 +11,10 @@ import (
 	nouns "postern/internal/mail"
 )
 
+// maxFrom is the longest From field that is read, in octets: no list of authors is
+// longer, and the parser is not made for more.
+const maxFrom = 8 << 10
+
 var (
 	errFields  = errors.New("there is not exactly one From field")
 	errAddress = errors.New("the From field cannot be read as one sender")
@@ -30,6 +34,9 @@ func Author(header nouns.Header) (string, error) {
 	}
 	if count != 1 {
 		return "", errFields
+	}
+	if len(value) > maxFrom {
+		return "", errAddress
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return "", errAddress
@@ -78,7 +85,7 @@ func addresses(value string) ([]string, error) {
 	var domains []string
 	for _, a := range list {
 		local, domain := nouns.SplitAddress(a.Address)
-		folded, err := nouns.FoldDomain(domain)
+		folded, err := foldAuthor(domain)
 		if err != nil || local == "" {
 			return nil, errAddress
 		}
@@ -104,9 +111,19 @@ func sloppy(value string) ([]string, error) {
 	if name, err := decoder.DecodeHeader(m[1]); err != nil || strings.ContainsAny(name, "@<>") {
 		return nil, errAddress // an encoded address in front, which some readers take for the sender
 	}
-	folded, err := nouns.FoldDomain(m[3])
+	folded, err := foldAuthor(m[3])
+	return []string{folded}, err
+}
+
+// foldAuthor refuses a domain that is not the same when folded again, such as one
+// of octets that are no UTF-8: readers could not agree on it either.
+func foldAuthor(domain string) (string, error) {
+	folded, err := nouns.FoldDomain(domain)
 	if err != nil {
-		return nil, errAddress
+		return "", errAddress
 	}
-	return []string{folded}, nil
+	if again, err := nouns.FoldDomain(folded); err != nil || again != folded {
+		return "", errAddress
+	}
+	return folded, nil
 }

@@ -228,6 +228,7 @@ func TestAuthor(t *testing.T) {
 		{"From: <a@[192.0.2.1]>\r\n", ""},
 		{"From: <@example.com>\r\n", ""},
 		{"From: a\r\n", ""},
+		{"From: " + strings.Repeat("a ", maxFrom) + "<a@example.com>\r\n", ""},
 		{"From: <a@exa mple.com>\r\n", ""},
 	} {
 		got, err := Author(from(c.header))

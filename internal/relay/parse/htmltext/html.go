@@ -39,7 +39,8 @@ type Page struct {
 
 // Extract reads an HTML text in UTF-8.
 func Extract(src []byte, lim Limits) Page {
-	x := extractor{lim: lim, z: html.NewTokenizer(bytes.NewReader(src))}
+	x := extractor{lim: lim, z: html.NewTokenizer(bytes.NewReader(src)), text: make([]byte, 0, min(len(src)/3, lim.Text)), stack: make([]element, 0, 32)}
+	x.page.Links = make([]mail.Link, 0, min(len(src)/256, 64))
 	x.z.SetMaxBuf(maxToken)
 	for {
 		switch x.z.Next() {
@@ -284,7 +285,7 @@ func (x *extractor) closeImplied(tag atom.Atom) {
 
 var (
 	void  = set(atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Hr, atom.Img, atom.Input, atom.Link, atom.Meta, atom.Source, atom.Track, atom.Wbr, atom.Param)
-	quiet = set(atom.Script, atom.Style, atom.Title, atom.Head, atom.Noframes, atom.Template)
+	quiet = set(atom.Script, atom.Style, atom.Title, atom.Template)
 	block = set(atom.P, atom.Div, atom.Br, atom.Hr, atom.Tr, atom.Li, atom.Ul, atom.Ol, atom.Table, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6,
 		atom.Blockquote, atom.Pre, atom.Center, atom.Form, atom.Section, atom.Article, atom.Header, atom.Footer, atom.Dt, atom.Dd, atom.Body, atom.Option, atom.Address)
 )

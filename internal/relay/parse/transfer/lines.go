@@ -13,14 +13,17 @@ type File struct {
 
 // nextLine cuts the first line off b, whatever ends it: CRLF, LF or CR.
 func nextLine(b []byte) (line, rest []byte) {
-	i := bytes.IndexAny(b, "\r\n")
-	if i < 0 {
-		return b, nil
+	for i, c := range b {
+		switch {
+		case c == '\n':
+			return b[:i], b[i+1:]
+		case c == '\r' && i+1 < len(b) && b[i+1] == '\n':
+			return b[:i], b[i+2:]
+		case c == '\r':
+			return b[:i], b[i+1:]
+		}
 	}
-	if b[i] == '\r' && i+1 < len(b) && b[i+1] == '\n' {
-		return b[:i], b[i+2:]
-	}
-	return b[:i], b[i+1:]
+	return b, nil
 }
 
 // UU decodes the uuencoded file whose "begin" line b starts with; rest is what
