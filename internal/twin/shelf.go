@@ -24,6 +24,7 @@ func (s *shelf) put(at time.Time, objs []Object) {
 	s.past = append(s.past, edition{at, objs})
 	if len(s.past) > historyKept {
 		s.past = slices.Delete(s.past, 0, len(s.past)-historyKept)
+		s.past[0].at = time.Time{}
 	}
 }
 
@@ -37,16 +38,19 @@ func (s *shelf) now() []Object {
 
 // asOf is the edition that was the latest at a time.
 func (s *shelf) asOf(t time.Time) []Object {
-	if s == nil || len(s.past) == 0 {
+	if s == nil {
 		return nil
 	}
-	for i := len(s.past) - 1; i > 0; i-- {
+	for i := len(s.past) - 1; i >= 0; i-- {
 		if !s.past[i].at.After(t) {
 			return s.past[i].objs
 		}
 	}
-	return s.past[0].objs
+	return nil
 }
+
+// settle forgets how the objects came about: they have been there for ever.
+func (s *shelf) settle() { s.past = []edition{{objs: s.now()}} }
 
 // objects are a noun's objects as the directory has them now. The caller holds t.mu.
 func (t *Tenant) objects(noun string) []Object { return t.shelves[noun].now() }

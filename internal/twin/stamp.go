@@ -129,11 +129,10 @@ func (m *transit) seal(h header) header {
 	from := domainOf(m.head.fromAddress())
 	aar := fmt.Sprintf("ARC-Authentication-Results: i=%d; mx.microsoft.com 1; %s", i, m.arcResults(from))
 	if m.internal {
-		k := m.t.twin.dkim
-		k.Domain = from
+		k := m.t.twin.dkim(from)
 		h = append(header{{Name: "DKIM-Signature", Raw: k.DKIM(h, m.body, "From:Date:Subject:Message-ID:Content-Type:MIME-Version:X-MS-Exchange-SenderADCheck")}}, h...)
 	}
-	key := m.t.twin.arc
+	key := m.t.twin.arc()
 	set := sign.Set{Results: field(fold(aar))}
 	set.Message = sign.Field{Name: "ARC-Message-Signature", Raw: key.AMS(i, h, m.body, arcNames)}
 	sets := append(m.auth.Chain.Sets[:len(m.auth.Chain.Sets):len(m.auth.Chain.Sets)], set)

@@ -120,11 +120,3 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(append(text, '\n'))
 }
-
-// Handler serves the twin over HTTP: what /twin/ shows, the login endpoints and the
-// admin API.
-func (tw *Twin) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/twin/", tw.lookHandler())
-	return mux
-}

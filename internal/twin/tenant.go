@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"postern/internal/twin/login"
 )
 
 // TenantOptions describe a tenant as it is before anybody set anything up.
@@ -26,7 +28,8 @@ type Tenant struct {
 	ID           string
 	Organization string // initial domain, "contoso.onmicrosoft.com"
 	Options      TenantOptions
-	ClientID     string // application registered in the tenant, with admin consent and the role Exchange Administrator
+	Directory    *login.Directory // its applications and users
+	ClientID     string           // application registered in the tenant, with admin consent and the role Exchange Administrator
 	ClientSecret string
 
 	twin    *Twin
@@ -37,7 +40,9 @@ type Tenant struct {
 	ndrs    []NDR
 	sent    []Sent
 	trace   []Event
-	calls   int // InvokeCommand calls so far, for the fault plan
+	plan    []Fault
+	calls   int // InvokeCommand calls since Plan
+	pages   map[string]pager
 }
 
 func newTenant(tw *Twin, o TenantOptions) (*Tenant, error) {
@@ -49,7 +54,7 @@ func newTenant(tw *Twin, o TenantOptions) (*Tenant, error) {
 	}
 	t := &Tenant{ID: strings.ToLower(o.ID), Organization: o.Organization, Options: o, twin: tw,
 		ClientID: newGUID(), ClientSecret: strings.ReplaceAll(newGUID(), "-", "~"),
-		shelves: map[string]*shelf{}, items: map[string][]Item{}}
+		shelves: map[string]*shelf{}, items: map[string][]Item{}, pages: map[string]pager{}}
 	t.furnish()
 	for _, d := range o.Domains {
 		t.addDomain(d, false)
@@ -61,7 +66,23 @@ func newTenant(tw *Twin, o TenantOptions) (*Tenant, error) {
 		}
 		t.addMailbox(m)
 	}
+	for _, s := range t.shelves {
+		s.settle()
+	}
+	t.enroll()
 	return t, nil
+}
+
+// enroll fills the directory: the application that Card names, a global
+// administrator, and the domains by which the tenant may be called.
+func (t *Tenant) enroll() {
+	t.Directory = &login.Directory{TenantID: t.ID}
+	for _, d := range t.objects("AcceptedDomain") {
+		t.Directory.Domains = append(t.Directory.Domains, d.String("DomainName"))
+	}
+	t.Directory.PutApp(login.App{ClientID: t.ClientID, Secrets: []login.Secret{{Value: t.ClientSecret}}, Redirects: []string{"http://localhost"}, Public: true,
+		AppRole: true, Consented: true, Roles: []string{RoleExchangeAdministrator}})
+	t.Directory.PutUser(login.User{UPN: "admin@" + t.Organization, Roles: []string{RoleGlobalAdministrator}})
 }
 
 // furnish gives the tenant the objects every new one has.

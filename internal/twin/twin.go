@@ -2,6 +2,8 @@ package twin
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"postern/internal/twin/cmdlet"
+	"postern/internal/twin/login"
 	"postern/internal/twin/sign"
 	"postern/internal/twin/wire"
 )
@@ -32,17 +35,20 @@ type Options struct {
 	TXT     sign.LookupTXT                        // SPF, DKIM, DMARC records; nil knows only the twin's own keys
 	Judge   func(from string, raw []byte) Verdict // Exchange's opinion of content; nil for JudgeBySignature
 
-	RetryEvery  time.Duration // between attempts of a deferred message; 1 minute if 0
-	ExpireAfter time.Duration // until a deferred message is returned; 24 hours if 0
-	Lag         time.Duration // Get- shows the directory as it was this long ago
-	RuleLag     time.Duration // mail flow acts on the directory as it was this long ago
-	Parallel    int           // deliveries at once to connectors; 20 if 0
-	MaxSize     int           // octets of a message; 150 MiB if 0
+	RetryEvery    time.Duration // between attempts of a deferred message; 1 minute if 0
+	ExpireAfter   time.Duration // until a deferred message is returned; 24 hours if 0
+	Lag           time.Duration // Get- shows the directory as it was this long ago
+	RuleLag       time.Duration // mail flow acts on the directory as it was this long ago
+	CmdletTimeout time.Duration // when the admin API gives up; 15 minutes if 0
+	Ask           bool          // sign-in and consent pages wait for a person; false approves at once
+	Parallel      int           // deliveries at once to connectors; 20 if 0
+	MaxSize       int           // octets of a message; 150 MiB if 0
 
-	SRS         bool // rewrite foreign reverse-paths of redirected mail (it happens; when is not documented)
-	NoLoopCount bool // do not count redirects by rule, so that a wrong rule loops until somebody stops it
-	KeepCopies  bool // a rule that sets a header overwrites its first copy only (not documented which)
-	NoFiltering bool // no verdict on content at all, so that everything reaches the rules
+	SRS         bool            // rewrite foreign reverse-paths of redirected mail (it happens; when is not documented)
+	NoLoopCount bool            // do not count redirects by rule, so that a wrong rule loops until somebody stops it
+	KeepCopies  bool            // a rule that sets a header overwrites its first copy only (not documented which)
+	NoFiltering bool            // no verdict on content at all, so that everything reaches the rules
+	Key         *rsa.PrivateKey // signs ARC sets, DKIM and tokens; nil makes one when it is needed
 	Now         func() time.Time
 }
 
@@ -53,8 +59,8 @@ type Twin struct {
 	table     *cmdlet.Table
 	templates map[string]Object
 	certs     *authority
-	arc       sign.Key
-	dkim      sign.Key // one key for all tenants' own domains
+	login     *login.Server
+	key       func() *rsa.PrivateKey // one for ARC, DKIM and tokens: enough to tell what was signed here
 	tenants   []*Tenant
 	listener  net.Listener
 	server    *wire.Server
@@ -109,10 +115,11 @@ func (tw *Twin) build() (err error) {
 		}
 		tw.tenants = append(tw.tenants, t)
 	}
-	if tw.arc, err = sign.NewKey("microsoft.com", "arcselector10001"); err != nil {
-		return err
+	tw.key = sync.OnceValue(tw.newKey)
+	tw.login = &login.Server{Key: tw.key, Now: tw.now, Ask: tw.opt.Ask}
+	for _, t := range tw.tenants {
+		tw.login.Directories = append(tw.login.Directories, t.Directory)
 	}
-	tw.dkim = sign.Key{Selector: "selector1", Private: tw.arc.Private} // one key is enough to tell what was signed here
 	if tw.certs, err = newAuthority(tw.now(), tw.mxNames()); err != nil {
 		return err
 	}
@@ -121,6 +128,28 @@ func (tw *Twin) build() (err error) {
 	}
 	tw.server = &wire.Server{Hostname: front + ".mail.protection.outlook.com", TLS: tw.certs.serverTLS(), Handler: mx{tw}, MaxSize: tw.opt.MaxSize, Seen: tw.seen}
 	return nil
+}
+
+// newKey makes the signing key when the first signature is due, because that takes
+// longer than everything else a new twin does.
+func (tw *Twin) newKey() *rsa.PrivateKey {
+	if tw.opt.Key != nil {
+		return tw.opt.Key
+	}
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err) // the system's random source is broken
+	}
+	return k
+}
+
+// arc is the key of Exchange's ARC sets, dkim that of a tenant's domain.
+func (tw *Twin) arc() sign.Key {
+	return sign.Key{Domain: "microsoft.com", Selector: "arcselector10001", Private: tw.key()}
+}
+
+func (tw *Twin) dkim(domain string) sign.Key {
+	return sign.Key{Domain: domain, Selector: "selector1", Private: tw.key()}
 }
 
 // Close ends the MX, stops retrying, and waits for what is under way.
@@ -240,13 +269,11 @@ func gather[T any](tw *Twin, of func(*Tenant) []T) []T {
 // Records are the DNS TXT records that the twin's own signatures need: its ARC key
 // and the DKIM keys of its tenants' domains.
 func (tw *Twin) Records() map[string]string {
-	name, txt := tw.arc.Record()
+	name, txt := tw.arc().Record()
 	m := map[string]string{name: txt}
 	for _, t := range tw.tenants {
 		for _, d := range t.Objects("AcceptedDomain") {
-			k := tw.dkim
-			k.Domain = d.String("DomainName")
-			name, txt := k.Record()
+			name, txt := tw.dkim(d.String("DomainName")).Record()
 			m[name] = txt
 		}
 	}

@@ -18,15 +18,6 @@ type Key struct {
 	Private          *rsa.PrivateKey
 }
 
-// NewKey makes a 2048-bit key.
-func NewKey(domain, selector string) (Key, error) {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return Key{}, fmt.Errorf("signing key for %s: %w", domain, err)
-	}
-	return Key{domain, selector, k}, nil
-}
-
 // Record is where the public key is published and what stands there (RFC 6376 §3.6).
 func (k Key) Record() (name, txt string) {
 	der, _ := x509.MarshalPKIXPublicKey(&k.Private.PublicKey) // cannot fail for RSA
