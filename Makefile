@@ -1,4 +1,4 @@
-.PHONY: demo test check bench kill corpus build deb
+.PHONY: build demo test check bench deb
 
 build:            ## one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/postern ./cmd/postern

@@ -42,13 +42,13 @@ type Config struct {
 
 // SMTPConfig is how mail comes in.
 type SMTPConfig struct {
-	Listen     []string   `yaml:"listen"`
-	TLS        TLSConfig  `yaml:"tls"`
-	RequireTLS *bool      `yaml:"require_tls"` // default true
-	MaxSize    int64      `yaml:"max_size"`    // octets, default 150 MiB
-	ProxyFrom  []string   `yaml:"proxy_from"`  // networks whose PROXY header is believed
-	Sessions   int        `yaml:"sessions"`    // at a time in all
-	PerAddress int        `yaml:"per_address"` // at a time from one address
+	Listen     []string  `yaml:"listen"`
+	TLS        TLSConfig `yaml:"tls"`
+	RequireTLS *bool     `yaml:"require_tls"` // default true
+	MaxSize    int64     `yaml:"max_size"`    // octets, default 150 MiB
+	ProxyFrom  []string  `yaml:"proxy_from"`  // networks whose PROXY header is believed
+	Sessions   int       `yaml:"sessions"`    // at a time in all
+	PerAddress int       `yaml:"per_address"` // at a time from one address
 }
 
 // TLSConfig names a certificate, or how to get one.
@@ -90,8 +90,9 @@ type DeliverConfig struct {
 	CAFile        string        `yaml:"ca_file"`
 	Source        []string      `yaml:"source"`
 	AllowLoopback bool          `yaml:"allow_loopback"`
-	RetryFirst    time.Duration `yaml:"retry_first"` // default 5m
-	Lifetime      time.Duration `yaml:"lifetime"`    // default 120h, then held with an alarm
+	AllowPrivate  bool          `yaml:"allow_private"` // MTA names may lead to private addresses
+	RetryFirst    time.Duration `yaml:"retry_first"`   // default 5m
+	Lifetime      time.Duration `yaml:"lifetime"`      // default 120h, then held with an alarm
 }
 
 // JudgeConfig is how mail is judged.
@@ -120,7 +121,7 @@ type S3Config struct {
 	Region        string `yaml:"region"`
 	AccessKeyFile string `yaml:"access_key_file"`
 	SecretKeyFile string `yaml:"secret_key_file"`
-	Insecure      bool   `yaml:"insecure"` // plain HTTP, for labs
+	Plain         bool   `yaml:"plain"` // HTTP without TLS, for labs
 }
 
 // LogConfig is what is logged to standard error.

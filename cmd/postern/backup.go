@@ -1,0 +1,5 @@
+package main
+
+type backupCmd struct{}
+type restoreCmd struct{}
+type verifyCmd struct{}
