@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestWhatTheHopSaysDecides(t *testing.T) {
 		signal         Signal
 		once           bool // the reply is for the message: a second MTA must not be tried
 	}{
-		{"greeting too busy", "banner", "421 4.3.2 too busy", Deferred, Down, false},
+		{"greeting too busy", "banner", "421 4.3.2 too busy", Deferred, Busy, false},
 		{"greeting refuses us", "banner", "554 5.7.1 go away", Deferred, Down, false},
 		{"EHLO temporarily refused", "EHLO", "451 4.3.0 later", Deferred, Busy, false},
 		{"closing at MAIL", "MAIL", "421 4.4.2 closing", Deferred, Busy, false},
@@ -481,6 +482,32 @@ func TestASilentHostIsLeftWithinItsTime(t *testing.T) {
 	out = s.Send(t.Context(), jobFor(text, mute, h.mta))
 	if took := time.Since(began); kinds(out) != "delivered" || took > 600*time.Millisecond {
 		t.Errorf("the second message waited %v for the dead MTA again: %+v", took, out)
+	}
+}
+
+func TestAPooledConnectionThatFallsSilentIsWaitedForOnce(t *testing.T) {
+	var stopped atomic.Bool
+	h := newHop(t, func(h *hop) {
+		h.offer = ways["pipelined"]
+		h.act = func(*session, string, string) string {
+			if stopped.Load() {
+				return "hang"
+			}
+			return ""
+		}
+	})
+	second := newHop(t, nil)
+	s := newSender(t)
+	s.Timeouts.Handover = time.Second
+	job := jobFor(text, h.mta, second.mta)
+	if out := s.Send(t.Context(), job); kinds(out) != "delivered" {
+		t.Fatalf("%+v", out)
+	}
+	stopped.Store(true) // as SIGSTOP would
+	began := time.Now()
+	out := s.Send(t.Context(), job)
+	if took := time.Since(began); kinds(out) != "delivered" || out[0].MTA != second.mta.Address() || took > 1900*time.Millisecond {
+		t.Errorf("after %v: %+v", took, out)
 	}
 }
 

@@ -131,7 +131,7 @@ func (s *Sender) Send(ctx context.Context, job Job) []Outcome {
 // could not be used.
 func (s *Sender) try(ctx context.Context, r route, t *transfer, spare bool) *hopError {
 	var err *hopError
-	for fresh := 0; fresh < 2 && !t.settled(); {
+	for fresh := 0; fresh < 2 && !t.settled(); { // an old connection does not count
 		c := s.pool.take(r, s.Now(), s.leave)
 		reused := c != nil
 		if !reused {
@@ -162,9 +162,11 @@ func (s *Sender) try(ctx context.Context, r route, t *transfer, spare bool) *hop
 			for _, other := range s.pool.drop(r) {
 				other.nc.Close()
 			}
-			continue
+			if err.reply != nil {
+				continue
+			}
 		}
-		if !err.lost() {
+		if !err.lost() { // silence would only be waited for again
 			break
 		}
 	}

@@ -83,7 +83,7 @@ func (t *transfer) hopFailed(mta mail.MTA, err *hopError) {
 	if err.reply != nil {
 		text = err.reply.String() + " (in answer to " + err.stage + ")"
 		signal = Busy
-		if err.stage == theConnection {
+		if err.stage == theConnection && err.reply.permanent() {
 			signal = Down
 		}
 	}
