@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -28,6 +27,11 @@ func (s *Store) Seen(ctx context.Context, tenant string, digest [32]byte, window
 	q, args := "SELECT id FROM messages WHERE tenant = ? AND digest = ? AND received_at >= ? ORDER BY id LIMIT 1",
 		[]any{tenant, digest[:digestKept], since}
 	if s.seen != nil {
+		select {
+		case <-s.seen.loaded:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 		at, ok := s.seen.find(tenant, digest[:digestKept])
 		if !ok || at < since {
 			return "", nil
@@ -52,9 +56,12 @@ type seen struct {
 	mu         sync.Mutex
 	young, old map[uint64]int64 // hash of tenant and digest → received_at
 	turned     int64            // ms; when young was begun
+	loaded     chan struct{}    // closed when what was accepted before the start is in old
 }
 
-func newSeen() *seen { return &seen{young: map[uint64]int64{}, old: map[uint64]int64{}} }
+func newSeen(now time.Time) *seen {
+	return &seen{young: map[uint64]int64{}, old: map[uint64]int64{}, turned: now.UnixMilli(), loaded: make(chan struct{})}
+}
 
 func seenKey(tenant string, digest []byte) uint64 {
 	h := sha256.New()
@@ -69,9 +76,6 @@ func (s *seen) add(tenant string, digest []byte, at time.Time) {
 	k, ms := seenKey(tenant, digest), at.UnixMilli()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.turned == 0 {
-		s.turned = ms
-	}
 	if ms-s.turned > seenFor.Milliseconds() || len(s.young) >= maxSeen/2 {
 		s.old, s.young, s.turned = s.young, map[uint64]int64{}, ms
 	}
@@ -88,11 +92,12 @@ func (s *seen) find(tenant string, digest []byte) (at int64, ok bool) {
 	return at, ok
 }
 
-// loadSeen reads the digests of the last 48 hours from their index, oldest first.
-func (s *Store) loadSeen(ctx context.Context) error {
-	since := s.o.Now().Add(-seenFor).UnixMilli()
+// loadSeen reads the digests of the last 48 hours from their index. It takes about
+// a second for some 400,000 messages, so the store is open meanwhile; only Seen waits.
+func (s *Store) loadSeen(ctx context.Context, since time.Time) error {
+	defer close(s.seen.loaded)
 	rows, err := s.query(ctx, "SELECT tenant, received_at, digest FROM messages WHERE tenant IN ("+mailTenants+")"+
-		" AND received_at >= ? AND digest IS NOT NULL ORDER BY tenant, received_at DESC LIMIT ?", since, maxSeen)
+		" AND received_at >= ? AND digest IS NOT NULL ORDER BY tenant, received_at LIMIT ?", since.UnixMilli(), maxSeen)
 	if err != nil {
 		return err
 	}
@@ -100,14 +105,14 @@ func (s *Store) loadSeen(ctx context.Context) error {
 	for rows.Next() {
 		var tenant string
 		var at int64
-		var digest []byte
+		var digest sql.RawBytes
 		if err := rows.Scan(&tenant, &at, &digest); err != nil {
 			return err
 		}
-		if k := seenKey(tenant, bytes.Clone(digest)); s.seen.young[k] < at {
-			s.seen.young[k] = at
-		}
+		k := seenKey(tenant, digest)
+		s.seen.mu.Lock()
+		s.seen.old[k] = at
+		s.seen.mu.Unlock()
 	}
-	s.seen.turned = since
 	return rows.Err()
 }

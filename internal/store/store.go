@@ -97,7 +97,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.done.Go(func() { s.beat(background) })
+	if s.d.single {
+		since := o.Now().Add(-seenFor)
+		s.done.Go(func() {
+			if err := s.loadSeen(background, since); err != nil && background.Err() == nil {
+				o.Log.Warn("recent messages cannot be read: a resend of one may be delivered twice", "err", err)
+			}
+		})
+	} else {
+		s.done.Go(func() { s.beat(background) })
+	}
 	return s, nil
 }
 
@@ -143,15 +152,12 @@ func (s *Store) begin(ctx context.Context) error {
 		return fmt.Errorf("register node %s: %w", s.o.Node, err)
 	}
 	if s.d.single {
-		s.seen = newSeen()
-		if err := s.loadSeen(ctx); err != nil {
-			return fmt.Errorf("read recent messages: %w", err)
-		}
+		s.seen = newSeen(s.o.Now())
 	}
 	return nil
 }
 
-// beat keeps this node's leases alive while others could take them.
+// beat keeps this node's leases alive, which others could take on PostgreSQL.
 func (s *Store) beat(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -160,9 +166,6 @@ func (s *Store) beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if s.d.single {
-			continue
 		}
 		if err := s.Renew(ctx); err != nil && ctx.Err() == nil {
 			s.o.Log.Warn("heartbeat of this node", "node", s.o.Node, "err", err)
