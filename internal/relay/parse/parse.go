@@ -22,6 +22,7 @@ func Parse(octets []byte, lim Limits) *mail.Message {
 		}
 	}()
 	p.work = maxReadings*len(octets) + 1<<16
+	p.hashable = maxHashed * len(octets)
 	p.header(octets)
 	p.document(octets, "", 0)
 	p.texts()
@@ -50,12 +51,18 @@ type parser struct {
 	budget   unpack.Budget
 	messages int             // attached messages read so far
 	hidden   int             // octets of text that HTML hides
+	hashed   int             // octets of parts hashed so far ...
+	hashable int             // ... of which messages that hold others may make this many
 	work     int             // octets that other readings may still look at
 	via      mail.Reading    // of the part that is being looked into, if not strict
 	viaOdd   oddity          // why it was read so
 	lines    map[uint64]bool // hashes of the lines of known text
 	learned  int             // parts whose lines are in lines
 }
+
+// maxHashed is how often an octet may be hashed as part of messages inside each
+// other; people forward a forwarded message, not twenty of them.
+const maxHashed = 20
 
 // holdScore makes policy hold by itself (its threshold for "suspicious" is 50).
 const holdScore = 60

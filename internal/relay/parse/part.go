@@ -41,7 +41,9 @@ func decode(enc string, body []byte) (data []byte, regular bool) {
 // reading than the strict one with content that is there already is not added: -1.
 // own says that data is memory of its own, to be counted.
 func (p *parser) add(part mail.Part, data []byte, depth int, own bool) int {
-	part.SHA256 = sha256.Sum256(data)
+	if p.hashed += len(data); part.Container != "message" || p.hashed <= p.hashable {
+		part.SHA256 = sha256.Sum256(data)
+	} // else one of very many messages inside each other, whose parts are hashed each
 	inner := p.via != "" && part.Reading == mail.Strict
 	if inner {
 		part.Reading = p.via
