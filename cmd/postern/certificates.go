@@ -82,6 +82,12 @@ func (c *certificates) reload() error {
 	return nil // certmagic renews by itself
 }
 
+// client is our certificate for an MTA that asks who we are, as a connector does
+// that is bound to our certificate's name.
+func (c *certificates) client(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return c.get(&tls.ClientHelloInfo{})
+}
+
 // watch follows the files and raises an alarm while the end is near.
 func (c *certificates) watch(ctx context.Context, r *relay.Relay) {
 	if c.files != nil {

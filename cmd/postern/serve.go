@@ -105,6 +105,9 @@ func newServer(ctx context.Context, o *opened) (*server, error) {
 	if s.certs, err = newCertificates(ctx, o.conf, o.log, s.metric); err != nil {
 		return nil, err
 	}
+	if s.certs != nil {
+		s.relay.Sender.Certificate = s.certs.client
+	}
 	if s.smtp, err = s.newIngress(); err != nil {
 		return nil, err
 	}
@@ -203,9 +206,6 @@ func (s *server) run(ctx context.Context) error {
 		go func() {
 			if err := s.pool.Run(background); err != nil && background.Err() == nil {
 				s.log.Error("judge", "err", err)
-			}
-			for _, w := range s.pool.Warnings() {
-				s.log.Warn(w)
 			}
 		}()
 	}

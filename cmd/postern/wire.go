@@ -71,13 +71,24 @@ func newRelay(ctx context.Context, o *opened, with relayOptions) (*relay.Relay, 
 		Judges:    with.judges,
 		JudgeTurn: &deliver.Queue{Workers: 8 * cores, Parallel: 4 * cores},
 		Sender:    sender,
-		SendTurn:  &deliver.Queue{},
+		SendTurn:  &deliver.Queue{Up: wake(ctx, o, with.log)},
 		Guard:     newGuard(o),
 		Retry:     relay.Retry{First: conf.Deliver.RetryFirst, Lifetime: conf.Deliver.Lifetime},
 		Life:      ctx,
 		Log:       with.log,
 		Metric:    with.metric,
 	}, nil
+}
+
+// wake makes mail due that was put off while its MTA was down.
+func wake(ctx context.Context, o *opened, log *slog.Logger) func(domain string) {
+	return func(domain string) {
+		if n, err := o.store.Wake(ctx, domain); err != nil {
+			log.Error("mail waits out its pause although its MTA is back", "domain", domain, "err", err)
+		} else if n > 0 {
+			log.Info("MTA is back; mail that waited is tried now", "domain", domain, "recipients", n)
+		}
+	}
 }
 
 // openSpool is where large messages lie: a bucket when one is configured, else a

@@ -59,14 +59,8 @@ func (s *Store) Claim(ctx context.Context, now time.Time, limit int) ([]Work, er
 	return s.fetch(ctx, due, lease)
 }
 
-// deadBefore is the heartbeat, in ms, under which a node has lost its leases. On
-// SQLite there is only this process, which needs none.
-func (s *Store) deadBefore(now time.Time) int64 {
-	if s.d.single {
-		return 0
-	}
-	return now.Add(-leaseTime).UnixMilli()
-}
+// deadBefore is the heartbeat, in ms, under which a process has lost its leases.
+func (s *Store) deadBefore(now time.Time) int64 { return now.Add(-leaseTime).UnixMilli() }
 
 type dueRow struct {
 	tenant string

@@ -7,12 +7,13 @@ import (
 	"postern/internal/mail"
 )
 
-// Release makes a held recipient's copy work again: delivering, due at once. Of
-// many calls for one held copy exactly one returns nil; the others get ErrNotHeld.
+// Release makes a held recipient's copy work again: delivering, and leased to this
+// process, which is to send it now. Of many calls for one held copy exactly one
+// returns nil; the others get ErrNotHeld.
 func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error {
 	now := s.o.Now()
-	err := s.unhold(ctx, id, n, false, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = 0, attempts = 0, expires_at = NULL, updated_at = ?, events = events || ?",
-		now.UnixMilli(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: "released by " + by}}))
+	err := s.unhold(ctx, id, n, false, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = ?, attempts = 0, expires_at = NULL, updated_at = ?, events = events || ?",
+		now.UnixMilli(), s.newLease(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: "released by " + by}}))
 	if err != nil {
 		return fmt.Errorf("release %s/%d: %w", id, n, err)
 	}

@@ -15,8 +15,8 @@ func (s *Store) Retry(ctx context.Context, id mail.ID, n int) error {
 		return fmt.Errorf("retry %s/%d: %w", id, n, err)
 	}
 	err = s.w.do(ctx, func(t *tx) error {
-		rows, err := t.exec("UPDATE recipients SET next_at = ? WHERE tenant = ? AND message = ? AND n = ? AND next_at IS NOT NULL AND lease = 0",
-			s.o.Now().UnixMilli(), tenant, string(id), n)
+		rows, err := t.exec("UPDATE recipients AS r SET next_at = ? WHERE r.tenant = ? AND r.message = ? AND r.n = ? AND r.next_at IS NOT NULL AND "+free,
+			s.o.Now().UnixMilli(), tenant, string(id), n, s.epoch, s.deadBefore(s.o.Now()))
 		if err == nil && rows == 0 {
 			return ErrFenced
 		}

@@ -184,11 +184,15 @@ func (s *Store) Renew(ctx context.Context) error {
 	})
 }
 
-// Close waits for what is being written, then closes the store. It may be called
-// twice.
+// Close waits for what is being written, gives back this process's leases, then
+// closes the store. It may be called twice.
 func (s *Store) Close() error {
 	s.stop()
 	s.done.Wait()
+	_ = s.w.do(context.Background(), func(t *tx) error { // else they end with the heartbeat
+		_, err := t.exec("DELETE FROM nodes WHERE epoch = ?", s.epoch)
+		return err
+	})
 	return s.shut()
 }
 
