@@ -148,10 +148,26 @@ func (e *Engine) settled(ctx context.Context, s Spec, state *State) (*Report, er
 		if r.OK {
 			return r, nil
 		}
+		if r.disabledForGood(cur) {
+			return r, &Problem{Code: "connector-disabled", Cause: "Exchange created the receive connector switched off: tenants from 2023 on may not have “Your organization” connectors.", Mend: "Roll back, choose partner connectors and apply again."}
+		}
 		if !wait.more(ctx) {
 			d := r.Drift[0]
 			return r, &Problem{Code: "not-settled", Cause: fmt.Sprintf("Exchange took every change, but %d fields do not read back as wanted, first %s %s.", len(r.Drift), d.Object, d.Field),
 				Mend: "Verify again in an hour; Exchange can take that long. If it stays, the list of drifts says what to look at."}
 		}
 	}
+}
+
+// disabledForGood reports the one drift that waiting does not mend: a connector of
+// "Your organization" that Exchange made, but switched off (inbound-connector-faq).
+func (r *Report) disabledForGood(cur *Current) bool {
+	for _, d := range r.Drift {
+		if d.Object == "inbound-connector" && d.Field == "Enabled" {
+			return slices.ContainsFunc(cur.Inbound, func(c map[string]any) bool {
+				return strings.EqualFold(text(c["ConnectorType"]), "OnPremises") && boolOf(c["Enabled"]) == "false"
+			})
+		}
+	}
+	return false
 }

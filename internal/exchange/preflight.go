@@ -99,7 +99,7 @@ func (f *flight) organization() {
 	}
 	created, known := f.tenantCreated()
 	if f.spec.Options.Connectors == ConnectorOrganization && known && !created.Before(organizationConnectorsEnd) {
-		f.stop("organization-connector", "This tenant dates from "+created.Format(time.DateOnly)+"; Exchange creates “Your organization” connectors in such tenants only switched off.", "Use partner connectors.")
+		f.warn("organization-connector", "This tenant seems to date from "+created.Format(time.DateOnly)+"; Exchange creates “Your organization” connectors only switched off in tenants from 2023 on.", "Use partner connectors, which work in every tenant.")
 	}
 }
 

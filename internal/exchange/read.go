@@ -79,7 +79,7 @@ func Read(ctx context.Context, c Commander, arc bool, names ...string) (*Current
 		if len(list) == 0 {
 			list = []map[string]any{{}} // no sealer was ever trusted
 		}
-		cur.Arc = list[0]
+		cur.Arc = sealers(list[0])
 	}
 	slices.SortStableFunc(cur.Rules, func(a, b map[string]any) int { return intOf(a["Priority"]) - intOf(b["Priority"]) })
 	return cur, cur.addOutbound(ctx, c, names)
@@ -183,5 +183,27 @@ func fetch(ctx context.Context, c Commander, k Kind, name string) (map[string]an
 	if len(list) == 0 {
 		return nil, nil
 	}
+	if k == ArcConfig {
+		return sealers(list[0]), nil
+	}
 	return list[0], nil
+}
+
+// sealers turns the list of trusted sealers, which Exchange shows as one text with
+// commas (cmdlets.json, Set-ArcConfig), into a list.
+func sealers(arc map[string]any) map[string]any {
+	out := Values(arc).clone()
+	var list []string
+	for _, s := range listOf(arc["ArcTrustedSealers"]) {
+		for part := range strings.SplitSeq(s, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+	}
+	if out == nil {
+		out = Values{}
+	}
+	out["ArcTrustedSealers"] = list
+	return out
 }

@@ -62,7 +62,9 @@ func undo(s *Saved, current map[string]any, cur *Current, why string) undone {
 		before[list], after[list], lists[list] = current[list], left, gone
 		params[list] = hashTable(nil, gone)
 		if s.Kind == ArcConfig {
-			params[list] = left
+			if params[list] = left; len(left) == 0 {
+				params[list] = []string{" "} // how this cmdlet is told to empty its list
+			}
 		}
 	}
 	state, hasState := after["State"]

@@ -12,7 +12,8 @@ func (w *writer) find(o Object) {
 	case "RemoteDomain", "HostedConnectionFilterPolicy":
 		w.line("$have = Get-%s -Identity %s", o.Kind, w.q(o.Name))
 	case "ArcConfig":
-		w.line("$have = Get-ArcConfig | Select-Object -First 1")
+		w.line("$arc = Get-ArcConfig | Select-Object -First 1")
+		w.line("$have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }")
 	case "TenantAllowBlockListSpoofItems":
 		w.line("$have = Get-%s | Where-Object { ($_.SpoofedUser -eq %s) -and (%s -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq %s) } | Select-Object -First 1",
 			o.Kind, w.value(o.Create["SpoofedUser"]), w.list(spellings(o.Create["SendingInfrastructure"])), w.value(o.Create["SpoofType"]))
@@ -277,6 +278,7 @@ func (w *writer) retire(s Setup) {
 			w.find(o)
 			if o.Kind == "ArcConfig" {
 				w.line("$keep = @(Get-Missing $have.%s $stale)", list)
+				w.line("if ($keep.Count -eq 0) { $keep = @(' ') }")
 				w.line("Set-ArcConfig -Identity %s -%s $keep", w.q(o.Name), list)
 			} else {
 				w.line("Set-%s -Identity %s -%s @{ Remove = $stale }", o.Kind, w.q(o.Name), list)

@@ -114,6 +114,7 @@ func (w *writer) undoSingle(n int, o Object) {
 		w.line("$keep = @(Get-Missing $have.%s $saved.Added)", list)
 		w.line("$gone = @(Get-Missing $have.%s $keep)", list)
 		if o.Kind == "ArcConfig" {
+			w.line("if ($keep.Count -eq 0) { $keep = @(' ') }")
 			w.line("if ($gone.Count -ne 0) { Set-ArcConfig -Identity %s -%s $keep }", w.q(o.Name), list)
 		} else {
 			w.line("if ($gone.Count -ne 0) { Set-%s -Identity %s -%s @{ Remove = $gone } }", o.Kind, w.q(o.Name), list)
