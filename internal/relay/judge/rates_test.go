@@ -68,6 +68,7 @@ func TestRates(t *testing.T) {
 	tenant := &scan.About{Domains: []string{"contoso.example"}}
 	total := map[string]*Rates{"ham": {}, "spam": {}, "phish": {}}
 	began := time.Now()
+	table := make(map[string]map[string]int) // by rule and group
 	for _, g := range slices.Sorted(maps.Keys(groups)) {
 		var r Rates
 		rules := map[string]int{}
@@ -79,6 +80,9 @@ func TestRates(t *testing.T) {
 			r.Add(x.Decision.Verdict)
 			total[label].Add(x.Decision.Verdict)
 			if x.Judgement != nil {
+				if *show == "rules" {
+					tally(table, g, x.Judgement.Findings)
+				}
 				for _, f := range x.Judgement.Findings {
 					if f.Class != mail.Bulk {
 						rules[f.Rule]++
@@ -93,9 +97,16 @@ func TestRates(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%-22s %5d messages, %4d flagged (%.2f %%) %v", g, r.Messages, r.Flagged, 100*r.Rate, r.ByVerdict)
-		if *show == g || *show == "rules" {
+		if *show == g {
 			t.Log(rules)
 		}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(table)) {
+		fmt.Printf("RULE %-32s", rule)
+		for _, g := range slices.Sorted(maps.Keys(groups)) {
+			fmt.Printf(" %5.1f", 100*float64(table[rule][g])/float64(len(groups[g])))
+		}
+		fmt.Println()
 	}
 	for _, label := range []string{"ham", "spam", "phish"} {
 		r := total[label]
@@ -110,6 +121,20 @@ func TestRates(t *testing.T) {
 	}
 	if n := total["phish"].Rate; n < 0.40 {
 		t.Errorf("%.1f %% of the phish is flagged, want 40 %%", 100*n)
+	}
+}
+
+func tally(table map[string]map[string]int, group string, found []mail.Finding) {
+	seen := map[string]bool{}
+	for _, f := range found {
+		if seen[f.Rule] || f.Score == 0 {
+			continue
+		}
+		seen[f.Rule] = true
+		if table[f.Rule] == nil {
+			table[f.Rule] = map[string]int{}
+		}
+		table[f.Rule][group]++
 	}
 }
 

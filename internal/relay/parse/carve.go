@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,8 +26,11 @@ type carver struct {
 }
 
 // carve looks at text that the strict reading takes as it stands.
-func (p *parser) carve(b []byte, at, prefix, typ string, depth int) {
+func (p *parser) carve(b []byte, prefix string, h *head, depth int) {
 	c := carver{p: p, prefix: prefix, depth: depth}
+	if h != nil && (h.odd != 0 || h.typ.main != "text/plain" && h.typ.main != "text/html" || h.dispose.main == "attachment") {
+		c.whole(b)
+	}
 	c.encodedFiles(b)
 	c.base64Runs(b)
 	c.dataURIs(b)
@@ -35,9 +39,41 @@ func (p *parser) carve(b []byte, at, prefix, typ string, depth int) {
 		l := lenient{p: p, b: b, prefix: prefix, depth: depth, done: map[span]bool{}}
 		l.run()
 	}
-	if typ == "application/mac-binhex40" || bytes.Contains(b[:min(len(b), 4096)], []byte("(This file must be converted with BinHex")) {
+	if h != nil && h.typ.main == "application/mac-binhex40" || bytes.Contains(b[:min(len(b), 4096)], []byte("(This file must be converted with BinHex")) {
 		c.binHex(b)
 	}
+}
+
+// whole tries whether b is base64 that nothing says is such, among whatever else:
+// what the first octets decode to tells.
+func (c *carver) whole(b []byte) {
+	b = bytes.TrimSpace(b)
+	head := b[:min(len(b), 4096)]
+	if len(head) < minCarved || digits64(head)*4 < len(head) {
+		return
+	}
+	strict, _ := transfer.Base64(head)
+	if !holdsFile(strict) && !slices.ContainsFunc(transfer.Base64Readings(head), holdsFile) {
+		return
+	}
+	if !c.p.spend(8 * len(b)) {
+		return
+	}
+	full, _ := transfer.Base64(b)
+	for _, d := range append([][]byte{full}, transfer.Base64Readings(b)...) {
+		if holdsFile(d) {
+			c.add("", d)
+		}
+	}
+}
+
+func digits64(b []byte) (n int) {
+	for _, c := range b {
+		if c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '+' || c == '/' {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *carver) binHex(b []byte) {
@@ -48,7 +84,7 @@ func (c *carver) binHex(b []byte) {
 
 // gap looks at octets that belong to no part.
 func (p *parser) gap(b []byte, prefix string, depth int) {
-	p.carve(b, "", prefix, "", depth)
+	p.carve(b, prefix, nil, depth)
 	c := carver{p: p, prefix: prefix, depth: depth}
 	c.magic(b)
 	if len(b) > 300 || !boring(b) {
@@ -237,28 +273,33 @@ func (c *carver) dataURIs(b []byte) {
 	}
 }
 
-// quoted decodes a whole stretch as quoted-printable, in every way, if it holds
-// enough escapes.
+// quoted decodes the stretches of lines that hold enough escapes of
+// quoted-printable, in every way.
 func (c *carver) quoted(b []byte) {
-	n := 0
-	for rest := b; n < minEscapes; {
-		i := bytes.IndexByte(rest, '=')
-		if i < 0 || i+2 >= len(rest) {
-			return
-		}
-		if hexDigit(rest[i+1]) >= 0 && hexDigit(rest[i+2]) >= 0 {
-			n++
-		}
-		rest = rest[i+1:]
-	}
 	for _, w := range escapedWindows(b) {
+		if escapes(w) < minEscapes || !c.p.spend(len(w)) {
+			continue
+		}
 		data, regular := transfer.QuotedPrintable(w)
 		c.add("", data)
-		if !regular {
+		if !regular && c.p.spend(8*len(w)) {
 			for _, d := range transfer.QuotedPrintableReadings(w) {
 				c.add("", d)
 			}
 		}
+	}
+}
+
+func escapes(b []byte) (n int) {
+	for {
+		i := bytes.IndexByte(b, '=')
+		if i < 0 || i+2 >= len(b) {
+			return n
+		}
+		if hexDigit(b[i+1]) >= 0 && hexDigit(b[i+2]) >= 0 {
+			n++
+		}
+		b = b[i+1:]
 	}
 }
 

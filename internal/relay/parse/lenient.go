@@ -14,6 +14,7 @@ const (
 	maxDelims   = 20_000 // boundary-like lines of one document
 	maxKeys     = 16     // different boundaries tried one by one
 	maxReadings = 40     // times the message's octets that other readings may look at
+	maxBinary   = 3      // other decodings of one file that are kept
 	maxInner    = 16     // header blocks looked for inside one stretch
 )
 
@@ -24,7 +25,7 @@ func (p *parser) otherReadings(r *reader, odd oddity, depth int) {
 		e := &r.found[i]
 		if e.kind == leaf && e.head.enc == "" && e.body.to > e.body.from {
 			body := r.b[e.body.from:e.body.to]
-			p.carve(body, e.path, r.prefix, e.head.typ.main, depth)
+			p.carve(body, r.prefix, &e.head, depth)
 		}
 	}
 	for _, g := range r.gaps {
@@ -112,10 +113,8 @@ func (l *lenient) run() {
 	lines, keys := l.delims()
 	l.stretch(span{0, len(l.b)})
 	l.segments(lines, func(d delimLine) bool { return true })
-	if len(keys) > 1 {
-		for _, k := range keys {
-			l.segments(lines, func(d delimLine) bool { return d.key == k })
-		}
+	for _, k := range keys {
+		l.segments(lines, func(d delimLine) bool { return d.key == k })
 	}
 }
 
@@ -272,6 +271,8 @@ func (l *lenient) part(b []byte) {
 		}
 		if len(encs) == 0 && s == headerEnd && (h.Name != "" || !strings.HasPrefix(h.Type, "text/") && !strings.HasPrefix(h.Type, "multipart/") && h.Type != "") {
 			l.add(h, body, others)
+			c := carver{p: l.p, prefix: l.prefix, odd: l.odd, depth: l.depth}
+			c.whole(body)
 		}
 		for _, enc := range encs {
 			if enc == "quoted-printable" && s != headerEnd {
@@ -285,9 +286,13 @@ func (l *lenient) part(b []byte) {
 func (l *lenient) decodings(enc string, body []byte, h mail.Part, others bool) {
 	switch enc {
 	case "uuencode", "yenc", "binhex":
+		if !l.p.spend(2 * len(body)) {
+			return
+		}
 		c := carver{p: l.p, prefix: l.prefix, odd: l.odd, depth: l.depth}
 		c.encodedFiles(body)
 		c.binHex(body)
+		c.whole(body)
 		return
 	}
 	if !l.p.spend(len(body)) {
@@ -341,10 +346,16 @@ func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, de
 	if !p.spend(8 * len(body)) {
 		return
 	}
+	binary := 0
 	attached := part.Name != "" || !strings.HasPrefix(part.Type, "text/") && part.Type != ""
 	for _, d := range readings(h.enc, body) {
 		if !holdsFile(d) || readable(d) && !program(d) && p.fresh(d) == 0 {
 			continue
+		}
+		if !readable(d) {
+			if binary++; binary > maxBinary {
+				continue
+			}
 		}
 		alt := part
 		alt.Reading = mail.Lenient
@@ -361,6 +372,9 @@ func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, de
 	c := carver{p: p, prefix: part.Path, odd: oddDecode, depth: depth}
 	c.encodedFiles(body)
 	c.base64Runs(body)
+	if h.enc == "uuencode" {
+		c.whole(body)
+	}
 }
 
 // lenientHead reads a header block as forgiving readers do. others is true if the
@@ -407,7 +421,7 @@ var knownMajor = map[string]bool{"text": true, "application": true, "image": tru
 // mentioned are the encodings that a header block speaks of, however it does.
 func mentioned(block []byte) (encs []string) {
 	low := strings.ToLower(string(block[:min(len(block), 64<<10)]))
-	if i := strings.Index(low, "encoding"); i < 0 && !strings.Contains(low, "=?") && !strings.Contains(low, "base64") && !strings.Contains(low, "quoted") {
+	if i := strings.Index(low, "encoding"); i < 0 && !strings.Contains(low, "=?") && !strings.Contains(low, "base") && !strings.Contains(low, "quoted") {
 		return nil
 	}
 	plainer := squeeze(low)
@@ -417,7 +431,7 @@ func mentioned(block []byte) (encs []string) {
 		forms = append(forms, squeeze(strings.ToLower(charset.Header(unfold([]byte(string(block[:min(len(block), 64<<10)])))))))
 	}
 	for _, k := range []struct{ word, enc string }{
-		{"base64", "base64"}, {"quoted-printable", "quoted-printable"}, {"quotedprintable", "quoted-printable"}, {"uue", "uuencode"}, {"yenc", "yenc"}, {"binhex", "binhex"}, {"gzip64", "base64"},
+		{"base64", "base64"}, {"base-64", "base64"}, {"quoted-printable", "quoted-printable"}, {"quotedprintable", "quoted-printable"}, {"uue", "uuencode"}, {"yenc", "yenc"}, {"binhex", "binhex"}, {"gzip64", "base64"},
 	} {
 		for _, f := range forms {
 			if strings.Contains(f, k.word) {

@@ -141,6 +141,8 @@ func (p *parser) inside(i int, data []byte, depth int) {
 		return
 	}
 	switch {
+	case unopened[kind]:
+		p.report("archive.unknown", holdScore, part.Path, "An archive of a kind ("+kind+") that cannot be opened here; what is in it was not looked at.")
 	case kind == "tnef":
 		p.tnef(where, data, depth)
 	case kind == "ole":
@@ -150,6 +152,10 @@ func (p *parser) inside(i int, data []byte, depth int) {
 		p.archiveError(i, err)
 	}
 }
+
+// unopened are containers that unpack recognises and cannot open.
+var unopened = map[string]bool{"cab": true, "ace": true, "arj": true, "alz": true, "egg": true, "wim": true, "vhd": true, "vhdx": true, "lzip": true, "lha": true,
+	"compress": true, "udf": true, "xar": true, "cpio": true, "arc": true, "zpaq": true}
 
 // plain reports that data is text declared as text, in which no container hides.
 func plain(part *mail.Part, data []byte) bool {
@@ -195,7 +201,7 @@ func (p *parser) archiveError(i int, err error) {
 		{unpack.ErrMembers, "limit.members", holdScore, "The archives hold too many files; not all of them were looked at."},
 		{unpack.ErrTime, "limit.time", holdScore, "Unpacking took longer than allowed; not all was looked at."},
 		{unpack.ErrHidden, "archive.hidden_member", 30, "An archive holds files that its directory does not name; some programs show them."},
-		{unpack.ErrDamaged, "archive.damaged", 20, "An archive is damaged or packed in an unknown way; not all of it could be looked at."},
+		{unpack.ErrDamaged, "archive.damaged", holdScore, "An archive is damaged or packed in an unknown way; not all of it could be looked at."},
 	} {
 		if errors.Is(err, k.err) {
 			p.report(k.rule, k.score, part.Path, k.detail)

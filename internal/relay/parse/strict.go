@@ -172,9 +172,13 @@ func (r *reader) endFrame(frame, at int) {
 	if f.children == 0 {
 		r.odd |= oddBoundary
 	}
-	for len(r.holders) > 0 && r.holders[len(r.holders)-1].depth >= frame {
-		r.found[r.holders[len(r.holders)-1].entity].body.to = at
+	for len(r.holders) > 0 {
+		h := r.holders[len(r.holders)-1]
+		r.found[h.entity].body.to = at
 		r.holders = r.holders[:len(r.holders)-1]
+		if h.entity == f.entity { // what is around it goes on
+			break
+		}
 	}
 	r.frames = r.frames[:frame]
 }

@@ -46,7 +46,7 @@ func (p *parser) texts() {
 		data := t.data
 		if len(data) > maxTextPart {
 			data = data[:maxTextPart]
-			p.report("limit.text", 20, part.Path, "A text is very long; not all of it was read.")
+			p.report("limit.text", holdScore, part.Path, "A text is very long; not all of it was read.")
 		}
 		s, links := p.textOf(t.part, data)
 		p.addLinks(part.Path, links)
@@ -58,7 +58,7 @@ func (p *parser) texts() {
 		}
 		if room := p.lim.Text - text.Len(); len(s) > room {
 			s = strings.ToValidUTF8(s[:max(room, 0)], "")
-			p.report("limit.text", 20, part.Path, "The message holds very much text; not all of it was read.")
+			p.report("limit.text", holdScore, part.Path, "The message holds very much text; not all of it was read.")
 		}
 		text.WriteString(s)
 	}
@@ -160,7 +160,7 @@ func (p *parser) html(i int, src []byte) (string, []mail.Link) {
 	page := htmltext.Extract(src, htmltext.Limits{Text: p.lim.Text, Links: p.lim.Links})
 	p.hidden += page.Unseen
 	if page.Cut {
-		p.report("limit.text", 20, part.Path, "An HTML text is too long or too strange to be read to its end.")
+		p.report("limit.text", holdScore, part.Path, "An HTML text is too long or too strange to be read to its end.")
 	}
 	if part.Reading == mail.Strict && part.Disposition != "attachment" && bytes.Contains(src, []byte(";base64,")) {
 		c := carver{p: p, prefix: part.Path, depth: p.lim.Containers - 1}
@@ -172,7 +172,7 @@ func (p *parser) html(i int, src []byte) (string, []mail.Link) {
 func (p *parser) addLinks(path string, links []mail.Link) {
 	for _, l := range links {
 		if len(p.msg.Links) >= p.lim.Links {
-			p.report("limit.links", 20, path, fmt.Sprintf("The message has more than %d links; the others were not looked at.", p.lim.Links))
+			p.report("limit.links", holdScore, path, fmt.Sprintf("The message has more than %d links; the others were not looked at.", p.lim.Links))
 			return
 		}
 		l.Path = path

@@ -62,6 +62,7 @@ func (s *Scanner) Name() string { return "content" }
 func (s *Scanner) Scan(ctx context.Context, msg *mail.Message, about scan.About) ([]mail.Finding, error) {
 	text := msg.Text[:min(len(msg.Text), maxText)]
 	heard := s.listen(scan.Fold(msg.Subject + " . " + text))
+	heard.discussion = msg.Header.First("List-Post") != "" || msg.Header.First("List-Id") != "" && msg.Header.First("In-Reply-To") != ""
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -84,9 +85,14 @@ type hearing struct {
 	said  [maxTopics][]int
 	s     *Scanner
 	size  int // octets of folded text
+
+	discussion bool // it is from a mailing list that people write to
 }
 
-const maxTopics = 128
+const (
+	maxTopics = 128
+	longText  = 8 << 10 // octets of folded text; three printed pages
+)
 
 func (s *Scanner) listen(folded string) *hearing {
 	h := &hearing{s: s, size: len(folded)}
@@ -124,18 +130,19 @@ func (h *hearing) has(name topicName) bool { return h.count[topicIndex(name)] > 
 
 // A rule is a claim that holds when a message touches certain topics.
 type rule struct {
-	name  string
-	class mail.Verdict
-	score int
-	more  int         // points for each phrase of all's topics beyond the first of each
-	most  int         // of score and more together
-	all   []topicName // each must be touched
-	any   []topicName // one of them must be, if there are any
-	not   []topicName // none of them may be
-	least int         // different phrases of all's topics, if more than one of each
-	links bool        // only if the message has a link or a form
-	short int         // only if the text is shorter, in octets
-	says  string      // what the message does: "threatens to close an account"
+	name   string
+	class  mail.Verdict
+	score  int
+	more   int         // points for each phrase of all's topics beyond the first of each
+	most   int         // of score and more together
+	all    []topicName // each must be touched
+	any    []topicName // one of them must be, if there are any
+	not    []topicName // none of them may be
+	least  int         // different phrases of all's topics, if more than one of each
+	links  bool        // only if the message has a link or a form
+	short  int         // only if the text is shorter, in octets
+	letter bool        // only if the message is not marked as bulk mail
+	says   string      // what the message does: "threatens to close an account"
 }
 
 func (r *rule) judge(h *hearing, msg *mail.Message) (mail.Finding, bool) {
@@ -152,12 +159,21 @@ func (r *rule) judge(h *hearing, msg *mail.Message) (mail.Finding, bool) {
 		slices.ContainsFunc(r.not, h.has),
 		n < r.least,
 		r.links && len(msg.Links) == 0,
+		r.letter && msg.Bulk,
 		r.short > 0 && h.size > r.short:
 		return mail.Finding{}, false
 	}
 	score := r.score + r.more*(n-max(len(r.all), r.least))
 	if r.most > 0 {
 		score = min(score, r.most)
+	}
+	switch { // in a long text, and where many people talk, phrases meet by chance
+	case h.size > 4*longText:
+		score /= 3
+	case h.discussion, msg.Bulk && h.size > longText/2:
+		score /= 2
+	case h.size > longText:
+		score = score * 2 / 3
 	}
 	return mail.Finding{
 		Rule: "content." + r.name, Class: r.class, Score: score,

@@ -41,7 +41,7 @@ var rules = []rule{
 		says: "speaks of spying and of bitcoin"},
 
 	// Advance fee fraud.
-	{name: "advance", class: mail.Phish, score: 30, more: 6, most: 90, all: []topicName{"fortune", "stranger"}, least: 5, not: []topicName{"goods"},
+	{name: "advance", class: mail.Phish, score: 30, more: 6, most: 90, all: []topicName{"fortune", "stranger"}, least: 5, not: []topicName{"goods"}, short: 12000,
 		says: "is a stranger's tale of a fortune to be had"},
 	{name: "advance.place", class: mail.Phish, score: 15, all: []topicName{"fortune", "stranger", "nigeria"}, least: 4,
 		says: "is a stranger's tale of a fortune from far away"},
@@ -51,17 +51,17 @@ var rules = []rule{
 		says: "tells of a purchase that can only be undone by a call"},
 
 	// Classic spam.
-	{name: "spam.pharma", class: mail.Spam, score: 20, more: 12, most: 70, all: []topicName{"pharma"}, says: "offers medicines"},
-	{name: "spam.diet", class: mail.Spam, score: 15, more: 10, most: 60, all: []topicName{"diet"}, says: "promises slimness or youth"},
+	{name: "spam.pharma", class: mail.Spam, score: 25, more: 12, most: 70, all: []topicName{"pharma"}, says: "offers medicines"},
+	{name: "spam.diet", class: mail.Spam, score: 18, more: 10, most: 60, all: []topicName{"diet"}, says: "promises slimness or youth"},
 	{name: "spam.adult", class: mail.Spam, score: 15, more: 12, most: 70, all: []topicName{"adult"}, says: "offers pornography or company"},
 	{name: "spam.gamble", class: mail.Spam, score: 15, more: 12, most: 60, all: []topicName{"gamble"}, says: "invites to gambling"},
-	{name: "spam.loan", class: mail.Spam, score: 15, more: 10, most: 60, all: []topicName{"loan"}, says: "offers loans or insurance"},
-	{name: "spam.riches", class: mail.Spam, score: 10, more: 10, most: 70, all: []topicName{"riches"}, says: "promises easy money"},
-	{name: "spam.mailer", class: mail.Spam, score: 15, more: 12, most: 60, all: []topicName{"mailer"}, says: "offers addresses, advertising or web design"},
-	{name: "spam.goods", class: mail.Spam, score: 15, more: 12, most: 60, all: []topicName{"goods"}, says: "offers goods that are sold by spam"},
-	{name: "spam.survey", class: mail.Spam, score: 10, more: 10, most: 50, all: []topicName{"survey"}, says: "promises a prize"},
-	{name: "spam.hype", class: mail.Spam, score: 0, more: 6, most: 36, least: 3, all: []topicName{"hype"}, says: "advertises loudly"},
-	{name: "spam.remove", class: mail.Spam, score: 10, more: 5, most: 25, least: 2, all: []topicName{"remove"}, says: "explains how to be left alone"},
-	{name: "spam.excuse", class: mail.Spam, score: 15, more: 10, most: 50, all: []topicName{"excuse"}, any: []topicName{"remove", "hype"}, says: "claims not to be spam"},
-	{name: "spam.form", class: mail.Spam, score: 10, more: 5, most: 30, least: 2, all: []topicName{"form"}, any: []topicName{"hype", "remove"}, says: "is an order form"},
+	{name: "spam.loan", class: mail.Spam, score: 20, more: 10, most: 60, all: []topicName{"loan"}, says: "offers loans or insurance"},
+	{name: "spam.riches", class: mail.Spam, score: 12, more: 10, most: 70, all: []topicName{"riches"}, says: "promises easy money"},
+	{name: "spam.mailer", class: mail.Spam, score: 20, more: 12, most: 60, all: []topicName{"mailer"}, says: "offers addresses, advertising or web design"},
+	{name: "spam.goods", class: mail.Spam, score: 18, more: 12, most: 60, all: []topicName{"goods"}, says: "offers goods that are sold by spam"},
+	{name: "spam.survey", class: mail.Spam, score: 12, more: 10, most: 50, all: []topicName{"survey"}, says: "promises a prize"},
+	{name: "spam.hype", class: mail.Spam, score: 10, more: 6, most: 40, least: 3, all: []topicName{"hype"}, says: "advertises loudly"},
+	{name: "spam.remove", class: mail.Spam, score: 12, more: 5, most: 30, all: []topicName{"remove"}, letter: true, says: "explains how to be left alone, though it is no newsletter"},
+	{name: "spam.excuse", class: mail.Spam, score: 25, more: 10, most: 50, all: []topicName{"excuse"}, any: []topicName{"remove", "hype"}, letter: true, says: "claims not to be spam"},
+	{name: "spam.form", class: mail.Spam, score: 12, more: 5, most: 30, least: 2, all: []topicName{"form"}, any: []topicName{"hype", "remove"}, says: "is an order form"},
 }

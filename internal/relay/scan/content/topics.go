@@ -412,12 +412,7 @@ var topics = []topic{
 		password to expire
 		password reset
 		reset your password
-		change your password
-		changing your password
-		password of your
-		current password
 		same password
-		password for
 		passwort lauft ab
 		passwort ist abgelaufen
 		passwort andern
@@ -1172,22 +1167,18 @@ var topics = []topic{
 		easy money
 		get paid
 		get rich
-		per week
 		a week from home
 		in your spare time
-		no experience
 		no selling
 		unlimited income
 		income potential
 		earning potential
 		business opportunity
-		this opportunity
 		once in a lifetime
 		opportunity of a lifetime
 		chain letter
 		pyramid
 		five reports
-		this program
 		the program works
 		cash machine
 		quit your job
@@ -1350,7 +1341,6 @@ var topics = []topic{
 		loyalty program
 		your chance to win
 		chance to receive
-		congratulations
 		sie haben gewonnen
 		sie wurden ausgewahlt
 		gewinner
@@ -1417,9 +1407,7 @@ var topics = []topic{
 		great offer
 		amazing offer
 		unbelievable
-		incredible
 		miracle
-		amazing
 		as seen on
 		save up to
 		save big
@@ -1430,9 +1418,6 @@ var topics = []topic{
 		bargain
 		why pay more
 		what are you waiting for
-		only $
-		just $
-		for only
 		$$$
 		!!!
 		click here
@@ -1440,13 +1425,9 @@ var topics = []topic{
 		credit cards accepted
 		fill out the form
 		complete the form
-		more information
 		fantastic
 		breakthrough
 		revolutionary
-		secret
-		secrets
-		instantly
 		nur heute
 		jetzt bestellen
 		offre limitee
@@ -1518,17 +1499,11 @@ var topics = []topic{
 		title iii
 		section 301
 		105th congress
-		congress
 		we don't want anyone
 		does not wish to receive
 		who does not wish
-		affiliate*
-		partner site*
 		one of our partners
 		marketing partner*
-		we respect your
-		we apologize
-		apologize for any
 		if this reached you in error
 		this is a one time
 		this is a one-time

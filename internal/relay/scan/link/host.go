@@ -48,7 +48,7 @@ func (j *judge) host(t scan.Target, l mail.Link) {
 		}
 		j.add("shortener", mail.Phish, score, l.Path, "A link goes through %s, which hides where it leads.", t.Host)
 	case hosted(t):
-		score := 15
+		score := 20
 		if j.bait {
 			score = 40
 		}
@@ -62,7 +62,7 @@ func (j *judge) host(t scan.Target, l mail.Link) {
 		j.add("cheap", mail.Spam, score, l.Path, "A link leads to %s, under an ending that is used for mischief more than for anything else.", t.Host)
 	}
 	if j.bait && org != j.org && lure(t) {
-		j.add("lure", mail.Phish, 15, l.Path, "A link to %s is worded like a sign-in page.", t.Host)
+		j.add("lure", mail.Phish, 10, l.Path, "A link to %s is worded like a sign-in page.", t.Host)
 	}
 }
 

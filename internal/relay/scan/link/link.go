@@ -153,7 +153,7 @@ func (j *judge) address(t scan.Target, raw string, l mail.Link) {
 	}
 	if t.IP.IsValid() && !t.IP.IsPrivate() && !t.IP.IsLoopback() {
 		if strings.Contains(raw, t.Host) {
-			j.add("ip", mail.Phish, 25, l.Path, "A link leads to a bare IP address (%s) instead of a name.", t.Host)
+			j.add("ip", mail.Phish, 30, l.Path, "A link leads to a bare IP address (%s) instead of a name.", t.Host)
 		} else {
 			j.add("ip.disguised", mail.Phish, 60, l.Path, "A link leads to an IP address (%s) that is written so as not to look like one.", t.Host)
 		}
@@ -187,7 +187,7 @@ func (j *judge) text(t scan.Target, l mail.Link, inner bool) {
 		// Senders of newsletters count clicks through a server of their service.
 		j.add("text.tracked", "", 0, l.Path, "A link shows %s, but leads to %s.", shown, t.Host)
 	default:
-		j.add("text", mail.Phish, 30, l.Path, "A link shows %s, but leads to %s.", shown, t.Host)
+		j.add("text", mail.Phish, 25, l.Path, "A link shows %s, but leads to %s.", shown, t.Host)
 	}
 }
 
@@ -239,9 +239,9 @@ func (j *judge) recipient(raw string, l mail.Link) {
 				hay = raw
 			}
 			if i := strings.Index(hay, form); i > 0 {
-				score := 15
+				score := 25
 				if hay[i-1] == '#' || form != addr && hay[i-1] != '=' {
-					score = 30
+					score = 35
 				}
 				j.add("recipient", mail.Phish, score, l.Path, "A link carries the recipient's address, so that the page it leads to can greet its victim by name.")
 				return

@@ -131,12 +131,23 @@ func brand(msg *mail.Message, about scan.About) (mail.Finding, bool) {
 		if !leads(name, b.name) || isBrandName(own) || strings.Contains(own, strings.ReplaceAll(b.name, " ", "")) {
 			continue
 		}
+		score := 50
+		if shared[scan.Organization(domain)] {
+			score = 25
+		}
 		return mail.Finding{
-			Rule: "lookalike.brand", Class: mail.Phish, Score: 50, Where: "From",
+			Rule: "lookalike.brand", Class: mail.Phish, Score: score, Where: "From",
 			Detail: fmt.Sprintf("It is signed as %s, but comes from %s, which is not known to belong to that company.", scan.Quote(msg.From[0].Name), domain),
 		}, true
 	}
 	return mail.Finding{}, false
+}
+
+// shared are services that send in the name of their customers.
+var shared = map[string]bool{
+	"sendgrid.net": true, "amazonses.com": true, "mailchimpapp.net": true, "mcsv.net": true, "rsgsv.net": true, "mandrillapp.com": true, "mailgun.org": true, "mailgun.net": true,
+	"sparkpostmail.com": true, "hubspotemail.net": true, "sendinblue.com": true, "brevosend.com": true, "exacttarget.com": true, "salesforce.com": true, "zendesk.com": true, "freshdesk.com": true,
+	"constantcontact.com": true, "klaviyomail.com": true, "cmail19.com": true, "cmail20.com": true, "createsend.com": true, "mktomail.com": true, "intercom-mail.com": true, "shopifyemail.com": true,
 }
 
 // plainName is a display name with look-alike letters and separators taken off.

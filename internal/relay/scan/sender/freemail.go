@@ -21,5 +21,21 @@ var freemail = func() map[string]bool {
 	return m
 }()
 
+// kin knows providers whose servers have other names than their addresses: the
+// first label of the address's domain, then what the server's name holds.
+func kin(name, helo string) bool {
+	for _, k := range [][2]string{
+		{"gmail", "google"}, {"googlemail", "google"}, {"hotmail", "outlook"}, {"hotmail", "microsoft"}, {"live", "outlook"}, {"live", "hotmail"}, {"msn", "outlook"}, {"msn", "hotmail"}, {"outlook", "hotmail"}, {"outlook", "microsoft"},
+		{"icloud", "apple"}, {"icloud", "me.com"}, {"me", "apple"}, {"mac", "apple"}, {"me", "icloud"}, {"mac", "icloud"}, {"ymail", "yahoo"}, {"rocketmail", "yahoo"}, {"aol", "yahoo"}, {"aim", "aol"}, {"verizon", "yahoo"}, {"verizon", "aol"},
+		{"sbcglobal", "yahoo"}, {"att", "yahoo"}, {"bellsouth", "yahoo"}, {"proton", "protonmail"}, {"pm", "protonmail"}, {"foxmail", "qq.com"}, {"126", "163"}, {"yeah", "163"}, {"netscape", "aol"}, {"mail", "gmx"}, {"gmx", "kundenserver"}, {"web", "kundenserver"},
+		{"ya", "yandex"}, {"bk", "mail.ru"}, {"list", "mail.ru"}, {"inbox", "mail.ru"}, {"wanadoo", "orange"}, {"zohomail", "zoho"}, {"hanmail", "daum"}, {"btinternet", "bt.com"}, {"fastmail", "messagingengine"}, {"tuta", "tutanota"}, {"tutanota", "tuta"},
+	} {
+		if name == k[0] && strings.Contains(helo, k[1]) {
+			return true
+		}
+	}
+	return false
+}
+
 // Freemail reports whether anybody can get a mailbox in domain.
 func Freemail(domain string) bool { return freemail[domain] }

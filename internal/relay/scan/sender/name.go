@@ -105,7 +105,7 @@ func (l *look) replyTo() *mail.Finding {
 	case l.inside() && !scan.Within(d, l.about.Domains) && !l.proven():
 		return finding("reply.outside", mail.Phish, 30, "Reply-To", "The sender is in your domain, but answers go to %s.", to.Addr)
 	case Freemail(d) && !Freemail(l.domain):
-		return finding("reply.freemail", mail.Phish, 25, "Reply-To", "Answers go to an address that anybody can get (%s) instead of to the sender's domain %s.", to.Addr, l.domain)
+		return finding("reply.freemail", mail.Phish, 30, "Reply-To", "Answers go to an address that anybody can get (%s) instead of to the sender's domain %s.", to.Addr, l.domain)
 	case Freemail(d) && !strings.EqualFold(to.Addr, l.from.Addr):
 		return finding("reply.other", mail.Spam, 20, "Reply-To", "Answers go to another mailbox (%s) than the sender's.", to.Addr)
 	}

@@ -22,7 +22,7 @@ func (*Scanner) Name() string { return "sender" }
 func (*Scanner) Scan(_ context.Context, msg *mail.Message, about scan.About) ([]mail.Finding, error) {
 	l := newLook(msg, about)
 	var found []mail.Finding
-	for _, check := range []func() *mail.Finding{l.count, l.own, l.dmarc, l.spf, l.exchange, l.category, l.nameAddress, l.person, l.replyTo, l.null} {
+	for _, check := range []func() *mail.Finding{l.count, l.own, l.dmarc, l.spf, l.exchange, l.category, l.elsewhere, l.nameAddress, l.person, l.replyTo, l.null} {
 		if f := check(); f != nil {
 			found = append(found, *f)
 		}
@@ -85,7 +85,7 @@ func (l *look) count() *mail.Finding {
 	case len(l.msg.From) > 1 && l.msg.Header.First("Sender") == "":
 		return finding("from.authors", mail.Suspicious, 30, "From", "It names %d senders, of which a reader may see only one.", len(l.msg.From))
 	case l.domain == "":
-		return finding("from.none", mail.Spam, 15, "From", "It does not say from whom it is: the From field has no valid address.")
+		return finding("from.none", mail.Spam, 30, "From", "It does not say from whom it is: the From field has no valid address.")
 	}
 	return nil
 }
@@ -146,6 +146,27 @@ func ipText(a mail.Auth) string {
 	return a.Origin.IP.String()
 }
 
+// elsewhere is a private mailbox's address whose provider had no part in it. The
+// big providers sign what they send, so this is for the case that nothing is
+// known of signatures.
+func (l *look) elsewhere() *mail.Finding {
+	a := l.about.Auth
+	if !Freemail(l.domain) || l.proven() || l.msg.Bulk || a.Origin.HELO == "" || a.Origin.Internal || mail.DomainOf(l.about.Envelope.From) != l.domain {
+		return nil
+	}
+	for _, k := range a.DKIM {
+		if k.Result == mail.ResultPass {
+			return nil
+		}
+	}
+	name, _, _ := strings.Cut(l.domain, ".")
+	helo := strings.ToLower(a.Origin.HELO)
+	if a.SPF.Result == mail.ResultPass || strings.Contains(helo, name) || kin(name, helo) {
+		return nil
+	}
+	return finding("freemail.elsewhere", mail.Spam, 25, "From", "It says to come from %s, but was handed in by %s, which is none of that provider's servers.", l.domain, scan.Quote(a.Origin.HELO))
+}
+
 // exchange is Microsoft's composite authentication, which also knows the
 // sender's history.
 func (l *look) exchange() *mail.Finding {
@@ -199,5 +220,5 @@ func (l *look) null() *mail.Finding {
 	case len(l.msg.Links) == 0:
 		return nil
 	}
-	return finding("null", mail.Spam, 20, "", "It has no return path, as only bounces and automatic notices have, but is none of them.")
+	return finding("null", mail.Spam, 25, "", "It has no return path, as only bounces and automatic notices have, but is none of them.")
 }
