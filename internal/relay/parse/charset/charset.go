@@ -245,7 +245,7 @@ func guess8bit(b []byte) encoding.Encoding {
 		return charmap.Windows1252
 	}
 	best, least := encoding.Encoding(charmap.Windows1252), len(b)
-	for _, e := range []encoding.Encoding{simplifiedchinese.GBK, japanese.ShiftJIS, korean.EUCKR, traditionalchinese.Big5, charmap.KOI8R, charmap.Windows1251} {
+	for _, e := range []encoding.Encoding{simplifiedchinese.GBK, japanese.ShiftJIS, korean.EUCKR, traditionalchinese.Big5, charmap.KOI8R, charmap.Windows1251, charmap.CodePage866} {
 		if n := strangeness(decodeWith(e, b)); n < least {
 			best, least = e, n
 		}
