@@ -8,7 +8,12 @@ import (
 	"strings"
 
 	"postern/internal/exchange/adminapi"
+	"postern/internal/exchange/signin"
 )
+
+// Explain turns the error of a single call of cmdlet into a *Problem, a sentence of
+// cause and one of mend. Errors that are explained already stay as they are.
+func Explain(err error, cmdlet string) error { return explain(err, cmdlet) }
 
 // explain turns an error of a call into a Problem. An error that is one already,
 // or the end of ctx, is returned as it is.
@@ -18,11 +23,16 @@ func explain(err error, cmdlet string) error {
 		return err
 	}
 	var e *adminapi.Error
+	var login *signin.Error
 	switch {
+	case errors.As(err, &login):
+		return &Problem{login.Kind, login.Cause, login.Mend, err}
+	case errors.Is(err, signin.ErrEnded):
+		return &Problem{"disconnected", "The connection to Exchange was ended.", "Connect again.", err}
 	case errors.Is(err, adminapi.ErrNotAllowed):
 		return &Problem{"not-allowed", fmt.Sprintf("Postern refused to call %s, which is not on its list of permitted cmdlets.", cmdlet), "This is a fault of the program; report it.", err}
 	case !errors.As(err, &e):
-		return err // of signing in: explained there
+		return err
 	}
 	for _, k := range knownErrors {
 		if k.match(e) {
@@ -89,16 +99,16 @@ var knownErrors = []knownError{
 	},
 		"This organization does not have the licence that %s needs (Defender for Office 365 Plan 1)%s.",
 		"Leave this policy out, or add the licence; everything else works without it."},
-	{"developer-tenant", says(`developer (subscription|tenant)|E5 developer`),
+	{"developer-tenant", says(`developer (subscription|tenant)|E5 developer|creation of inbound connectors is restricted`),
 		"This is a Microsoft 365 developer subscription, in which Exchange does not let anyone create inbound connectors (%s%s).",
 		"Use an ordinary tenant; Microsoft's support does not lift this restriction."},
 	{"insufficient-role", (*adminapi.Error).Denied,
 		"The signed-in account has insufficient permissions: its roles do not include %s%s.",
 		"Give the account or the app's service principal the role Exchange Administrator (or the role group that the permissions page lists), wait 15 minutes and try again."},
-	{"connector-in-use", says(`connector.*(is|being) (in use|used|referenced)|used by (a|one or more) (transport|mail flow) rule|referenced by`),
+	{"connector-in-use", says(`connector.*(is|being|it's) (in use|used|referenced)|ConnectorInUse|used by .*(transport|mail flow) rule`),
 		"The connector cannot be removed, because a mail flow rule still sends mail through it (%s%s).",
 		"Remove or change that rule first; Postern's own rules are removed by Roll back before the connector."},
-	{"ip-list-full", says(`(IP ?(allow|address)|IPAllowList).*(maximum|limit|exceed|too many|1273)|1273`),
+	{"ip-list-full", says(`(IP ?(allow|address)|IPAllowList).*(maximum|limit|exceed|too many)|\b1273\b`),
 		"The connection filter's list of allowed addresses is full (%s%s).",
 		"Remove entries that are no longer needed from the IP allow list (the limit is 1273), then apply again."},
 	{"spoof-list-full", says(`(spoof|tenant allow).*(maximum|limit|exceed|too many|1024)`),
