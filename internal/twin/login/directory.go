@@ -113,8 +113,8 @@ func (d *Directory) consent(id string) {
 	}
 }
 
-// named reports whether name is the tenant's id or one of its domains.
-func (d *Directory) named(name string) bool {
+// Named reports whether name is the tenant's id or one of its domains.
+func (d *Directory) Named(name string) bool {
 	return strings.EqualFold(d.TenantID, name) || slices.ContainsFunc(d.Domains, func(s string) bool { return strings.EqualFold(s, name) })
 }
 

@@ -44,7 +44,7 @@ func (s *Server) lifetime() time.Duration {
 // first one that knows the app.
 func (s *Server) directory(name, app string) (*Directory, *Fault) {
 	for _, d := range s.Directories {
-		if d.named(name) {
+		if d.Named(name) {
 			return d, nil
 		}
 	}
