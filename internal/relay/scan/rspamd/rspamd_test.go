@@ -113,7 +113,8 @@ func TestRealRspamd(t *testing.T) {
 		"local.d/worker-controller.inc": "enabled = false;\n",
 		"local.d/worker-proxy.inc":      "enabled = false;\n",
 		"local.d/worker-fuzzy.inc":      "enabled = false;\n",
-		"local.d/options.inc":           "dns { nameserver = [\"127.0.0.1:1\"]; timeout = 0.1s; retransmits = 1; }\nenable_test_patterns = true;\ndisable_hyperscan = true;\n",
+		"local.d/options.inc":           "dns { nameserver = [\"127.0.0.1:1\"]; timeout = 0.1s; retransmits = 1; }\nenable_test_patterns = true;\ndisable_hyperscan = true;\nurl_tld = \"" + dir + "/tld.dat\";\n", // the whole list takes minutes to compile
+		"tld.dat":                       "com\norg\nexample\n",
 		"local.d/logging.inc":           "type = \"console\";\n",
 	} {
 		path := filepath.Join(dir, name)
