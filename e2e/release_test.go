@@ -57,7 +57,7 @@ func TestAReleaseThatIsKilledHappensOnce(t *testing.T) {
 			p.start()
 		}
 	}
-	waits(t, time.Minute, "what was interrupted goes on", func() bool {
+	waits(t, 3*time.Minute, "what was interrupted goes on", func() bool {
 		var queue []struct{ ID string }
 		p.do(&queue, "queue", "list")
 		return len(queue) == 0

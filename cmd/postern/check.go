@@ -178,7 +178,7 @@ func (c *checker) disk() {
 }
 
 func (c *checker) engines() {
-	for _, e := range engines(c.conf, slog.New(slog.DiscardHandler)) {
+	for _, e := range engines(c.conf) {
 		if p, ok := e.(interface{ Ping(context.Context) error }); ok {
 			ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
 			err := p.Ping(ctx)

@@ -100,7 +100,7 @@ func (c *console) offlineJudge() (*judge.InProcess, error) {
 		}
 		conf = &Config{}
 	}
-	return &judge.InProcess{Func: newJudge(dns.New(conf.DNS.Server)), Engines: engines(conf, nil), Budget: conf.Judge.Budget}, nil
+	return &judge.InProcess{Func: newJudge(dns.New(conf.DNS.Server)), Engines: engines(conf), Budget: conf.Judge.Budget}, nil
 }
 
 func (s *scanCmd) one(c *console, j *judge.InProcess, file string) (scanView, error) {

@@ -166,17 +166,17 @@ func newPool(o *opened, log *slog.Logger, m *metric.Set) (*judge.Pool, error) {
 		Size:     o.conf.Judge.Workers,
 		Budget:   o.conf.Judge.Budget,
 		Resolver: o.resolver,
-		Engines:  engines(o.conf, log),
+		Engines:  engines(o.conf),
 		Log:      log,
 		Metric:   m,
 	}, nil
 }
 
 // engines are the configured programs beside us that look at mail too.
-func engines(conf *Config, log *slog.Logger) []scan.Engine {
+func engines(conf *Config) []scan.Engine {
 	var list []scan.Engine
 	if conf.Judge.Clamd != "" {
-		list = append(list, &clamd.Engine{Address: conf.Judge.Clamd, Log: log})
+		list = append(list, &clamd.Engine{Address: conf.Judge.Clamd})
 	}
 	if conf.Judge.Rspamd != "" {
 		list = append(list, &rspamd.Engine{URL: conf.Judge.Rspamd})
