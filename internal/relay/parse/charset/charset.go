@@ -225,7 +225,10 @@ func nearlyUTF8(b []byte) bool {
 		}
 		i += n
 	}
-	return good > 4*bad
+	if n := len(b) - 3; n >= 0 && bad > 0 && !utf8.FullRune(b[n+2:]) {
+		bad-- // the last character is only cut
+	}
+	return good >= 4*bad && good > 0
 }
 
 // guess8bit tells Western text (few octets above ASCII) from Cyrillic and East
