@@ -35,6 +35,9 @@ func openStore(ctx context.Context, conf *Config, log *slog.Logger) (*opened, er
 	if err := prepareData(conf.Data); err != nil {
 		return nil, err
 	}
+	if err := keyIsThere(conf); err != nil {
+		return nil, err
+	}
 	root, err := seal.Open(conf.path("root.key"))
 	if err != nil {
 		return nil, fmt.Errorf("root key: %w", err)
@@ -49,6 +52,18 @@ func openStore(ctx context.Context, conf *Config, log *slog.Logger) (*opened, er
 		return nil, err
 	}
 	return &opened{conf: conf, log: log, root: root, store: st, resolver: dns.New(conf.DNS.Server)}, nil
+}
+
+// keyIsThere refuses a store whose root key is gone: a new key would open none of
+// its mail.
+func keyIsThere(conf *Config) error {
+	if _, err := os.Lstat(conf.path("postern.db")); err != nil {
+		return nil // a new store gets a new key
+	}
+	if _, err := os.Lstat(conf.path("root.key")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("root key %s is gone, and nothing kept can be read without it: put it back from where it is kept apart, or from the last backup", conf.path("root.key"))
+	}
+	return nil
 }
 
 // prepareData makes the data folder, for this user alone.

@@ -30,9 +30,11 @@ var floors = map[string]int{
 	"internal/relay/deliver":    2,
 	"internal/relay/quarantine": 2,
 	"internal/exchange":         2,
+	"internal/webhook":          2,
 	"internal/relay":            3,
 	"internal/relay/judge":      3, // composes parse, mailauth and scan within the worker; below relay in the tree
 	"internal/admin":            3,
+	"internal/backup":           3,
 	"internal/portal":           4,
 	"internal/api":              4,
 	"cmd/postern":               5,

@@ -18,7 +18,7 @@ const (
 	inline       = 256 << 10      // octets that ride in the ledger's commit; more go to the spool (house.md decision 1)
 	maxCached    = 64 << 20       // octets of accepted messages kept in memory until they are sent
 	resendWindow = 48 * time.Hour // how long a repeated message is recognised (RFC 1047)
-	contentPart  = "content"      // what the seal binds the octets to
+	ContentPart  = "content"      // what the seal binds the octets of a message to
 )
 
 // message is one accepted message on its way through the stages.
@@ -115,7 +115,7 @@ func (r *Relay) keep(m *message, content []byte) error {
 		return err
 	}
 	m.Size = int64(len(content))
-	m.Octets = key.Seal(m.ID, contentPart, content)
+	m.Octets = key.Seal(m.ID, ContentPart, content)
 	if r.cached.Add(m.Size) <= maxCached {
 		m.octets = content
 	} else {
@@ -144,7 +144,7 @@ func (r *Relay) store(ctx context.Context, m *message, content io.Reader) error 
 }
 
 func sealInto(key seal.TenantKey, w io.Writer, m *message, content io.Reader) error {
-	sealed, err := key.Writer(w, m.ID, contentPart)
+	sealed, err := key.Writer(w, m.ID, ContentPart)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (r *Relay) open(ctx context.Context, m *message) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read content of %s: %w", m.ID, err)
 		}
-		content, err := key.Open(m.ID, contentPart, sealed)
+		content, err := key.Open(m.ID, ContentPart, sealed)
 		if err != nil {
 			return nil, fmt.Errorf("read content of %s: %w", m.ID, err)
 		}
@@ -188,7 +188,7 @@ func (r *Relay) open(ctx context.Context, m *message) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read content of %s: %w", m.ID, err)
 	}
-	content, err := key.Reader(file, m.ID, contentPart)
+	content, err := key.Reader(file, m.ID, ContentPart)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("read content of %s: %w", m.ID, err)

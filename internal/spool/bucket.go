@@ -93,6 +93,14 @@ func (b *bucket) open(ctx context.Context, id mail.ID) (io.ReadCloser, error) {
 	return o, nil
 }
 
+func (b *bucket) size(ctx context.Context, id mail.ID) (int64, error) {
+	info, err := b.client.StatObject(ctx, b.name, b.prefix+string(id), minio.StatObjectOptions{})
+	if err != nil && absent(err) {
+		return 0, ErrNotFound
+	}
+	return info.Size, err
+}
+
 func absent(err error) bool { return minio.ToErrorResponse(err).StatusCode == http.StatusNotFound }
 
 func (b *bucket) delete(ctx context.Context, id mail.ID) error {

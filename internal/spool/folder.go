@@ -188,6 +188,17 @@ func (f *folder) open(ctx context.Context, id mail.ID) (io.ReadCloser, error) {
 	}{while{ctx, file}, file}, nil
 }
 
+func (f *folder) size(_ context.Context, id mail.ID) (int64, error) {
+	info, err := f.root.Lstat(pathOf(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, ErrNotFound
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 func (f *folder) delete(_ context.Context, id mail.ID) error {
 	err := f.root.Remove(pathOf(id))
 	if errors.Is(err, fs.ErrNotExist) {

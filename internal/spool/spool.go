@@ -27,6 +27,7 @@ type Spool struct {
 type place interface {
 	put(ctx context.Context, id mail.ID, r io.Reader) (int64, error)
 	open(ctx context.Context, id mail.ID) (io.ReadCloser, error)
+	size(ctx context.Context, id mail.ID) (int64, error)
 	delete(ctx context.Context, id mail.ID) error
 	list(ctx context.Context, fn func(id mail.ID, modified time.Time) error) error
 	free(ctx context.Context) (uint64, error)
@@ -59,6 +60,19 @@ func (s *Spool) Open(ctx context.Context, id mail.ID) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("open %s in the spool: %w", id, err)
 	}
 	return r, nil
+}
+
+// Size is how many octets an object has. The error is ErrNotFound when there is
+// none.
+func (s *Spool) Size(ctx context.Context, id mail.ID) (int64, error) {
+	if err := check(id); err != nil {
+		return 0, err
+	}
+	n, err := s.at.size(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("size of %s in the spool: %w", id, err)
+	}
+	return n, nil
 }
 
 // Delete removes an object. It is no error if there is none.
