@@ -38,8 +38,8 @@ func variants() map[string]Spec {
 }
 
 func TestScriptsAreAsTheyWereReviewed(t *testing.T) {
-	for name, spec := range variants() {
-		got := scriptOf(t, spec)
+	for _, name := range []string{"recommended", "every-option"} {
+		got := scriptOf(t, variants()[name])
 		file := filepath.Join("testdata", "script", name+".ps1")
 		if *update {
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -53,8 +53,8 @@ func TestScriptsAreAsTheyWereReviewed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-reviewed +now; -update accepts):\n%s", name, diff)
+		if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+			t.Errorf("%s (-reviewed +now; -update accepts):\n%.3000s", name, diff)
 		}
 	}
 }

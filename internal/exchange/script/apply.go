@@ -42,6 +42,12 @@ func (w *writer) apply(s Setup) {
 	w.shut("}")
 	w.line("$organizationConfig = Get-OrganizationConfig")
 	w.line("if ($organizationConfig.IsDehydrated) { Enable-OrganizationCustomization }")
+	w.line("")
+	w.line("# The order of the rules as it was, for the way back")
+	w.open("if ($null -eq (Get-Saved $state 'order')) {")
+	w.line("$names = @(Get-TransportRule | ForEach-Object { $_.Name })")
+	w.line("$state += @{ Id = 'order'; Kind = 'Order'; Name = 'order'; Created = $false; Names = $names; Prior = @{}; Added = @() }")
+	w.shut("}")
 	for i, o := range s.Objects {
 		w.line("")
 		w.line("# %d. %s", i+1, comment(o.ID))
@@ -130,7 +136,7 @@ func (w *writer) applyObject(n int, o Object) {
 // names are the properties whose prior values are kept.
 func (w *writer) names(n int, o Object) string {
 	if o.Kind == "OutboundConnector" {
-		return fmt.Sprintf("@($want%d.Keys) + @('IsValidated', 'ValidationRecipients')", n)
+		return fmt.Sprintf("@($want%d.Keys) + @('IsValidated', 'ValidationRecipients', 'LastValidationTimestamp')", n)
 	}
 	return fmt.Sprintf("$want%d.Keys", n)
 }
@@ -151,7 +157,7 @@ func (w *writer) applyRule(n int, o Object, s Setup) {
 	w.line("$done += %s", w.q(o.ID+"/new"))
 	w.mid("} else {")
 	w.line("$strange = @(Get-Strange $want%d $have)", n)
-	w.remember(o, fmt.Sprintf("@($want%d.Keys) + $strange + @('State', 'Priority')", n))
+	w.remember(o, fmt.Sprintf("@($want%d.Keys) + $strange + @('State')", n))
 	w.line("$names = @(Get-Difference $want%d $have)", n)
 	w.open("if (($names.Count -ne 0) -or ($strange.Count -ne 0)) {")
 	w.line("$set = @{}")
@@ -252,10 +258,11 @@ func (w *writer) validate(o Object) {
 // retire takes away what an earlier script made and is not wanted any more, after
 // everything that is wanted is there.
 func (w *writer) retire(s Setup) {
-	ids := make([]string, len(s.Objects))
+	ids := make([]string, len(s.Objects), len(s.Objects)+1)
 	for i, o := range s.Objects {
 		ids[i] = o.ID
 	}
+	ids = append(ids, "order")
 	w.line("")
 	w.line("# What an earlier script made and is not wanted any more")
 	w.line("$wantedIds = %s", w.list(ids))

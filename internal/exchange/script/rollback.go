@@ -48,20 +48,45 @@ func (w *writer) rollback(s Setup) {
 		w.undo(i+1, s.Objects[i])
 	}
 	w.line("")
-	w.line("# Rules that were moved go back to their places")
-	for _, i := range order {
-		o := s.Objects[i]
-		if o.Kind != "TransportRule" {
-			continue
-		}
-		w.line("$saved = Get-Saved $state %s", w.q(o.ID))
-		w.find(o)
-		w.open("if (($null -ne $saved) -and ($null -ne $have)) {")
-		w.line("if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity %s -Priority $saved.Prior.Priority }", w.q(o.Name))
-		w.shut("}")
-	}
+	w.order(s)
 	w.line("$state = @()")
 	w.line("Save-State $state")
+}
+
+// order moves rules of ours that were there before back to their places, place by
+// place: either the rule that belongs there is ours and comes, or it is somebody's
+// and the one of ours that stands in its place goes.
+func (w *writer) order(s Setup) {
+	var ours []string
+	for _, o := range s.Objects {
+		if o.Kind == "TransportRule" {
+			ours = append(ours, o.Name)
+		}
+	}
+	w.line("# Rules that were there before go back to their places")
+	w.line("$saved = Get-Saved $state 'order'")
+	w.open("if ($null -ne $saved) {")
+	w.line("$there = @(Get-TransportRule | ForEach-Object { $_.Name })")
+	w.line("$target = @($saved.Names | Where-Object { $there -contains $_ })")
+	w.line("$target = $target + @($there | Where-Object { -not ($target -contains $_) })")
+	w.line("$at = 0")
+	w.line("$steps = 0")
+	w.open("while (($at -lt $target.Count) -and ($steps -lt 1000)) {")
+	w.line("$steps = $steps + 1")
+	w.line("$now = @(Get-TransportRule | ForEach-Object { $_.Name })")
+	w.line("$to = 0")
+	w.open("if ($now[$at] -eq $target[$at]) {")
+	w.line("$at = $at + 1")
+	w.mid("} else {")
+	w.open("if (%s -contains $target[$at]) {", w.list(ours))
+	w.line("Set-TransportRule -Identity $target[$at] -Priority $at")
+	w.mid("} else {")
+	w.line("while ($target[$to] -ne $now[$at]) { $to = $to + 1 }")
+	w.line("Set-TransportRule -Identity $now[$at] -Priority $to")
+	w.shut("}")
+	w.shut("}")
+	w.shut("}")
+	w.shut("}")
 }
 
 func rank(o Object) int {
@@ -125,10 +150,10 @@ func (w *writer) undoSingle(n int, o Object) {
 func (w *writer) undoProps(n int, o Object) {
 	switch o.Kind {
 	case "TransportRule":
-		w.line("$wanted = @{ State = 'Enabled'; Priority = $have.Priority }")
+		w.line("$wanted = @{ State = 'Enabled' }")
 		w.line("foreach ($name in $want%d.Keys) { $wanted[$name] = $want%d[$name] }", n, n)
 	case "OutboundConnector":
-		w.line("$wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox) }")
+		w.line("$wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox); LastValidationTimestamp = $have.LastValidationTimestamp }")
 		w.line("foreach ($name in $want%d.Keys) { $wanted[$name] = $want%d[$name] }", n, n)
 	default:
 		w.line("$wanted = $want%d", n)
@@ -138,7 +163,6 @@ func (w *writer) undoProps(n int, o Object) {
 	if o.Kind == "TransportRule" {
 		w.line("$turn = $back['State']")
 		w.line("$back.Remove('State')")
-		w.line("$back.Remove('Priority')")
 	}
 	w.line("if ($back.Count -ne 0) { Set-%s -Identity %s @back }", o.Kind, w.q(o.Name))
 	if o.Kind == "TransportRule" {

@@ -359,7 +359,8 @@ function Get-AllDrift {
     $found += @(Get-Drift 'spoof-internal-out.postern.example' $want3 $have)
     $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('out.postern.example') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
     $found += @(Get-Drift 'spoof-external-out.postern.example' $want4 $have)
-    $have = Get-ArcConfig | Select-Object -First 1
+    $arc = Get-ArcConfig | Select-Object -First 1
+    $have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }
     $found += @(Get-Drift 'arc-trust' $want5 $have)
     $missing = @(Get-Missing $add5 $have.ArcTrustedSealers)
     if ($missing.Count -ne 0) { $found += @{ object = 'arc-trust'; field = 'ArcTrustedSealers'; want = $add5; have = $have.ArcTrustedSealers; severity = 'warning' } }
@@ -416,6 +417,12 @@ try {
         }
         $organizationConfig = Get-OrganizationConfig
         if ($organizationConfig.IsDehydrated) { Enable-OrganizationCustomization }
+
+        # The order of the rules as it was, for the way back
+        if ($null -eq (Get-Saved $state 'order')) {
+            $names = @(Get-TransportRule | ForEach-Object { $_.Name })
+            $state += @{ Id = 'order'; Kind = 'Order'; Name = 'order'; Created = $false; Names = $names; Prior = @{}; Added = @() }
+        }
 
         # 1. remote-domain
         $have = Get-RemoteDomain -Identity 'Default'
@@ -487,7 +494,8 @@ try {
         }
 
         # 5. arc-trust
-        $have = Get-ArcConfig | Select-Object -First 1
+        $arc = Get-ArcConfig | Select-Object -First 1
+        $have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }
         if ($null -eq (Get-Saved $state 'arc-trust')) {
             $names = @($want5.Keys)
             $prior = Get-Prior $names $have
@@ -534,7 +542,7 @@ try {
             $done += 'outbound-connector/new'
         } else {
             if ($null -eq (Get-Saved $state 'outbound-connector')) {
-                $names = @(@($want7.Keys) + @('IsValidated', 'ValidationRecipients'))
+                $names = @(@($want7.Keys) + @('IsValidated', 'ValidationRecipients', 'LastValidationTimestamp'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'outbound-connector'; Kind = 'OutboundConnector'; Name = 'Trustifi Inbound Connector (Send)'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -568,7 +576,7 @@ try {
         } else {
             $strange = @(Get-Strange $want8 $have)
             if ($null -eq (Get-Saved $state 'rule-strip-processed')) {
-                $names = @(@($want8.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want8.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-strip-processed'; Kind = 'TransportRule'; Name = 'Trustifi Inbound Remove Processed Mark'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -596,7 +604,7 @@ try {
         } else {
             $strange = @(Get-Strange $want9 $have)
             if ($null -eq (Get-Saved $state 'rule-strip-key')) {
-                $names = @(@($want9.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want9.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-strip-key'; Kind = 'TransportRule'; Name = 'Trustifi Inbound Remove Key Header'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -627,7 +635,7 @@ try {
         } else {
             $strange = @(Get-Strange $want10 $have)
             if ($null -eq (Get-Saved $state 'rule-redirect')) {
-                $names = @(@($want10.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want10.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-redirect'; Kind = 'TransportRule'; Name = 'Trustifi Inbound Relay'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -654,7 +662,7 @@ try {
         } else {
             $strange = @(Get-Strange $want11 $have)
             if ($null -eq (Get-Saved $state 'rule-clutter')) {
-                $names = @(@($want11.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want11.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-clutter'; Kind = 'TransportRule'; Name = 'Trustifi Inbound Bypass Clutter'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -693,7 +701,7 @@ try {
         if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Trustifi Inbound Bypass Clutter' -Priority $to; $done += 'order' }
 
         # What an earlier script made and is not wanted any more
-        $wantedIds = @('remote-domain', 'connection-filter', 'spoof-internal-out.postern.example', 'spoof-external-out.postern.example', 'arc-trust', 'inbound-connector', 'outbound-connector', 'rule-strip-processed', 'rule-strip-key', 'rule-redirect', 'rule-clutter')
+        $wantedIds = @('remote-domain', 'connection-filter', 'spoof-internal-out.postern.example', 'spoof-external-out.postern.example', 'arc-trust', 'inbound-connector', 'outbound-connector', 'rule-strip-processed', 'rule-strip-key', 'rule-redirect', 'rule-clutter', 'order')
         foreach ($saved in @($state | Where-Object { -not ($wantedIds -contains $_.Id) })) {
             if ($saved.Created -and ($saved.Kind -eq 'TransportRule')) {
                 $have = Get-TransportRule | Where-Object { $_.Name -eq $saved.Name } | Select-Object -First 1
@@ -716,8 +724,10 @@ try {
         $saved = Get-Saved $state 'arc-trust'
         $stale = @(Get-Missing $saved.Added $add5)
         if ($stale.Count -ne 0) {
-            $have = Get-ArcConfig | Select-Object -First 1
+            $arc = Get-ArcConfig | Select-Object -First 1
+            $have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }
             $keep = @(Get-Missing $have.ArcTrustedSealers $stale)
+            if ($keep.Count -eq 0) { $keep = @(' ') }
             Set-ArcConfig -Identity 'Default' -ArcTrustedSealers $keep
             $state = @($state | Where-Object { $_.Id -ne 'arc-trust' })
             $state += @{ Id = 'arc-trust'; Kind = 'ArcConfig'; Name = 'Default'; Created = $false; Names = $saved.Names; Prior = $saved.Prior; Added = @(Get-Missing $saved.Added $stale) }
@@ -746,13 +756,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Trustifi Inbound Bypass Clutter' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want11.Keys) { $wanted[$name] = $want11[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-clutter' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Trustifi Inbound Bypass Clutter' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Trustifi Inbound Bypass Clutter' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Trustifi Inbound Bypass Clutter' -Confirm:$false }
@@ -767,13 +776,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Trustifi Inbound Relay' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want10.Keys) { $wanted[$name] = $want10[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-redirect' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Trustifi Inbound Relay' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Trustifi Inbound Relay' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Trustifi Inbound Relay' -Confirm:$false }
@@ -788,13 +796,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Trustifi Inbound Remove Processed Mark' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want8.Keys) { $wanted[$name] = $want8[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-strip-processed' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Trustifi Inbound Remove Processed Mark' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Trustifi Inbound Remove Processed Mark' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Trustifi Inbound Remove Processed Mark' -Confirm:$false }
@@ -809,13 +816,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Trustifi Inbound Remove Key Header' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want9.Keys) { $wanted[$name] = $want9[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-strip-key' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Trustifi Inbound Remove Key Header' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Trustifi Inbound Remove Key Header' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Trustifi Inbound Remove Key Header' -Confirm:$false }
@@ -830,7 +836,7 @@ try {
             if ($saved.Created) {
                 Remove-OutboundConnector -Identity 'Trustifi Inbound Connector (Send)' -Confirm:$false
             } else {
-                $wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox) }
+                $wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox); LastValidationTimestamp = $have.LastValidationTimestamp }
                 foreach ($name in $want7.Keys) { $wanted[$name] = $want7[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'outbound-connector' $saved $wanted $have)
@@ -895,13 +901,15 @@ try {
 
         # 5. arc-trust
         $saved = Get-Saved $state 'arc-trust'
-        $have = Get-ArcConfig | Select-Object -First 1
+        $arc = Get-ArcConfig | Select-Object -First 1
+        $have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }
         if (($null -ne $saved) -and ($null -ne $have)) {
             $back = Get-Back $saved $want5 $have
             $foreign += @(Get-Foreign 'arc-trust' $saved $want5 $have)
             if ($back.Count -ne 0) { Set-ArcConfig -Identity 'Default' @back }
             $keep = @(Get-Missing $have.ArcTrustedSealers $saved.Added)
             $gone = @(Get-Missing $have.ArcTrustedSealers $keep)
+            if ($keep.Count -eq 0) { $keep = @(' ') }
             if ($gone.Count -ne 0) { Set-ArcConfig -Identity 'Default' -ArcTrustedSealers $keep }
             $done += 'arc-trust/rollback'
         }
@@ -916,26 +924,29 @@ try {
             $done += 'remote-domain/rollback'
         }
 
-        # Rules that were moved go back to their places
-        $saved = Get-Saved $state 'rule-clutter'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Bypass Clutter' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Trustifi Inbound Bypass Clutter' -Priority $saved.Prior.Priority }
-        }
-        $saved = Get-Saved $state 'rule-redirect'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Relay' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Trustifi Inbound Relay' -Priority $saved.Prior.Priority }
-        }
-        $saved = Get-Saved $state 'rule-strip-processed'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Remove Processed Mark' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Trustifi Inbound Remove Processed Mark' -Priority $saved.Prior.Priority }
-        }
-        $saved = Get-Saved $state 'rule-strip-key'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Remove Key Header' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Trustifi Inbound Remove Key Header' -Priority $saved.Prior.Priority }
+        # Rules that were there before go back to their places
+        $saved = Get-Saved $state 'order'
+        if ($null -ne $saved) {
+            $there = @(Get-TransportRule | ForEach-Object { $_.Name })
+            $target = @($saved.Names | Where-Object { $there -contains $_ })
+            $target = $target + @($there | Where-Object { -not ($target -contains $_) })
+            $at = 0
+            $steps = 0
+            while (($at -lt $target.Count) -and ($steps -lt 1000)) {
+                $steps = $steps + 1
+                $now = @(Get-TransportRule | ForEach-Object { $_.Name })
+                $to = 0
+                if ($now[$at] -eq $target[$at]) {
+                    $at = $at + 1
+                } else {
+                    if (@('Trustifi Inbound Remove Processed Mark', 'Trustifi Inbound Remove Key Header', 'Trustifi Inbound Relay', 'Trustifi Inbound Bypass Clutter') -contains $target[$at]) {
+                        Set-TransportRule -Identity $target[$at] -Priority $at
+                    } else {
+                        while ($target[$to] -ne $now[$at]) { $to = $to + 1 }
+                        Set-TransportRule -Identity $now[$at] -Priority $to
+                    }
+                }
+            }
         }
         $state = @()
         Save-State $state

@@ -439,6 +439,12 @@ try {
         $organizationConfig = Get-OrganizationConfig
         if ($organizationConfig.IsDehydrated) { Enable-OrganizationCustomization }
 
+        # The order of the rules as it was, for the way back
+        if ($null -eq (Get-Saved $state 'order')) {
+            $names = @(Get-TransportRule | ForEach-Object { $_.Name })
+            $state += @{ Id = 'order'; Kind = 'Order'; Name = 'order'; Created = $false; Names = $names; Prior = @{}; Added = @() }
+        }
+
         # 1. remote-domain
         $have = Get-RemoteDomain -Identity 'Default'
         if ($null -eq (Get-Saved $state 'remote-domain')) {
@@ -575,7 +581,7 @@ try {
             $done += 'outbound-connector/new'
         } else {
             if ($null -eq (Get-Saved $state 'outbound-connector')) {
-                $names = @(@($want8.Keys) + @('IsValidated', 'ValidationRecipients'))
+                $names = @(@($want8.Keys) + @('IsValidated', 'ValidationRecipients', 'LastValidationTimestamp'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'outbound-connector'; Kind = 'OutboundConnector'; Name = 'Postern Inbound Connector (Send)'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -609,7 +615,7 @@ try {
         } else {
             $strange = @(Get-Strange $want9 $have)
             if ($null -eq (Get-Saved $state 'rule-strip-processed')) {
-                $names = @(@($want9.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want9.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-strip-processed'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Processed Mark'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -637,7 +643,7 @@ try {
         } else {
             $strange = @(Get-Strange $want10 $have)
             if ($null -eq (Get-Saved $state 'rule-strip-key')) {
-                $names = @(@($want10.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want10.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-strip-key'; Kind = 'TransportRule'; Name = 'Postern Inbound Remove Key Header'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -668,7 +674,7 @@ try {
         } else {
             $strange = @(Get-Strange $want11 $have)
             if ($null -eq (Get-Saved $state 'rule-redirect')) {
-                $names = @(@($want11.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want11.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-redirect'; Kind = 'TransportRule'; Name = 'Postern Inbound Relay'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -695,7 +701,7 @@ try {
         } else {
             $strange = @(Get-Strange $want12 $have)
             if ($null -eq (Get-Saved $state 'rule-clutter')) {
-                $names = @(@($want12.Keys) + $strange + @('State', 'Priority'))
+                $names = @(@($want12.Keys) + $strange + @('State'))
                 $prior = Get-Prior $names $have
                 $state += @{ Id = 'rule-clutter'; Kind = 'TransportRule'; Name = 'Postern Inbound Bypass Clutter'; Created = $false; Names = $names; Prior = $prior; Added = @() }
                 Save-State $state
@@ -734,7 +740,7 @@ try {
         if ($have.Priority -lt $to) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Priority $to; $done += 'order' }
 
         # What an earlier script made and is not wanted any more
-        $wantedIds = @('remote-domain', 'connection-filter', 'spoof-internal-192.0.2.10/24', 'spoof-external-192.0.2.10/24', 'spoof-internal-203.0.113.20/24', 'spoof-external-203.0.113.20/24', 'inbound-connector', 'outbound-connector', 'rule-strip-processed', 'rule-strip-key', 'rule-redirect', 'rule-clutter')
+        $wantedIds = @('remote-domain', 'connection-filter', 'spoof-internal-192.0.2.10/24', 'spoof-external-192.0.2.10/24', 'spoof-internal-203.0.113.20/24', 'spoof-external-203.0.113.20/24', 'inbound-connector', 'outbound-connector', 'rule-strip-processed', 'rule-strip-key', 'rule-redirect', 'rule-clutter', 'order')
         foreach ($saved in @($state | Where-Object { -not ($wantedIds -contains $_.Id) })) {
             if ($saved.Created -and ($saved.Kind -eq 'TransportRule')) {
                 $have = Get-TransportRule | Where-Object { $_.Name -eq $saved.Name } | Select-Object -First 1
@@ -778,13 +784,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want12.Keys) { $wanted[$name] = $want12[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-clutter' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Bypass Clutter' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Confirm:$false }
@@ -799,13 +804,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want11.Keys) { $wanted[$name] = $want11[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-redirect' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Relay' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Relay' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Relay' -Confirm:$false }
@@ -820,13 +824,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want9.Keys) { $wanted[$name] = $want9[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-strip-processed' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Processed Mark' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Confirm:$false }
@@ -841,13 +844,12 @@ try {
             if ($saved.Created) {
                 Remove-TransportRule -Identity 'Postern Inbound Remove Key Header' -Confirm:$false
             } else {
-                $wanted = @{ State = 'Enabled'; Priority = $have.Priority }
+                $wanted = @{ State = 'Enabled' }
                 foreach ($name in $want10.Keys) { $wanted[$name] = $want10[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'rule-strip-key' $saved $wanted $have)
                 $turn = $back['State']
                 $back.Remove('State')
-                $back.Remove('Priority')
                 if ($back.Count -ne 0) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' @back }
                 if ($turn -eq 'Enabled') { Enable-TransportRule -Identity 'Postern Inbound Remove Key Header' }
                 if ($turn -eq 'Disabled') { Disable-TransportRule -Identity 'Postern Inbound Remove Key Header' -Confirm:$false }
@@ -862,7 +864,7 @@ try {
             if ($saved.Created) {
                 Remove-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -Confirm:$false
             } else {
-                $wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox) }
+                $wanted = @{ IsValidated = $true; ValidationRecipients = @($mailbox); LastValidationTimestamp = $have.LastValidationTimestamp }
                 foreach ($name in $want8.Keys) { $wanted[$name] = $want8[$name] }
                 $back = Get-Back $saved $wanted $have
                 $foreign += @(Get-Foreign 'outbound-connector' $saved $wanted $have)
@@ -961,26 +963,29 @@ try {
             $done += 'remote-domain/rollback'
         }
 
-        # Rules that were moved go back to their places
-        $saved = Get-Saved $state 'rule-clutter'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Bypass Clutter' -Priority $saved.Prior.Priority }
-        }
-        $saved = Get-Saved $state 'rule-redirect'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Relay' -Priority $saved.Prior.Priority }
-        }
-        $saved = Get-Saved $state 'rule-strip-processed'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Remove Processed Mark' -Priority $saved.Prior.Priority }
-        }
-        $saved = Get-Saved $state 'rule-strip-key'
-        $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
-        if (($null -ne $saved) -and ($null -ne $have)) {
-            if ($saved.Prior.Priority -ne $have.Priority) { Set-TransportRule -Identity 'Postern Inbound Remove Key Header' -Priority $saved.Prior.Priority }
+        # Rules that were there before go back to their places
+        $saved = Get-Saved $state 'order'
+        if ($null -ne $saved) {
+            $there = @(Get-TransportRule | ForEach-Object { $_.Name })
+            $target = @($saved.Names | Where-Object { $there -contains $_ })
+            $target = $target + @($there | Where-Object { -not ($target -contains $_) })
+            $at = 0
+            $steps = 0
+            while (($at -lt $target.Count) -and ($steps -lt 1000)) {
+                $steps = $steps + 1
+                $now = @(Get-TransportRule | ForEach-Object { $_.Name })
+                $to = 0
+                if ($now[$at] -eq $target[$at]) {
+                    $at = $at + 1
+                } else {
+                    if (@('Postern Inbound Remove Processed Mark', 'Postern Inbound Remove Key Header', 'Postern Inbound Relay', 'Postern Inbound Bypass Clutter') -contains $target[$at]) {
+                        Set-TransportRule -Identity $target[$at] -Priority $at
+                    } else {
+                        while ($target[$to] -ne $now[$at]) { $to = $to + 1 }
+                        Set-TransportRule -Identity $now[$at] -Priority $to
+                    }
+                }
+            }
         }
         $state = @()
         Save-State $state
