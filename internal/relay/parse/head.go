@@ -6,25 +6,6 @@ import (
 	"postern/internal/relay/parse/charset"
 )
 
-// oddity collects what about a message's form could be read in more than one way.
-type oddity uint32
-
-const (
-	oddDuplicate oddity = 1 << iota // a Content field stands twice with different values
-	oddSyntax                       // a Content field is not as RFC 2045 §5.1 has it
-	oddEncoding                     // the transfer encoding is none of RFC 2045 §6.1, or stands on a composite
-	oddHeader                       // a header line is no field
-	oddFold                         // a folded line of nothing but blanks
-	oddBoundary                     // a multipart without boundary or a boundary that never comes
-	oddPrefix                       // a line that begins with a boundary and goes on
-	oddUnclosed                     // the closing boundary is missing
-	oddLineEnd                      // CR alone, where lines could end
-	oddMixedEnd                     // both CRLF and LF alone end lines
-	oddNUL                          // NUL in the header or text
-	oddGap                          // something like a part stands outside all parts
-	oddDecode                       // encoded data is irregular
-)
-
 // head is what the fields of an entity say about its content.
 type head struct {
 	fields   []field
@@ -148,41 +129,6 @@ func (h *head) kind() entityKind {
 		return message
 	}
 	return leaf
-}
-
-// names are the file names that some reader shows; the first is the one that most
-// show (RFC 2183 §2.3 over the older parameter of Content-Type).
-func (h *head) names() (name string, others []string) {
-	all := append(h.dispose.all("filename"), h.typ.all("name")...)
-	all = append(all, h.dispose.all("name")...)
-	for _, n := range all {
-		n = cleanName(n)
-		switch {
-		case n == "" || n == name:
-		case name == "":
-			name = n
-		default:
-			others = appendNew(others, n)
-		}
-	}
-	return name, others
-}
-
-func appendNew(list []string, s string) []string {
-	for _, have := range list {
-		if have == s {
-			return list
-		}
-	}
-	return append(list, s)
-}
-
-const maxName = 1024 // octets of a file name; file systems end at 255
-
-// cleanName is a file name without folds and controls, in valid UTF-8.
-func cleanName(n string) string {
-	n = strings.Map(noControl, charset.Header(n))
-	return strings.TrimSpace(n[:min(len(n), maxName)])
 }
 
 func (h *head) charset() string { return charset.Fold(h.typ.get("charset")) }

@@ -143,11 +143,39 @@ func matters(part *mail.Part) bool {
 	return true
 }
 
-// harmless are the extensions of text that no program runs.
-var harmless = func() map[string]bool {
-	m := map[string]bool{}
-	for _, e := range strings.Fields("txt asc sig log patch diff csv ics vcf eml md c h pem p7s") {
-		m[e] = true
+// otherDecodings adds what other readers decode from irregular data of a part that
+// the strict reading has.
+func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, depth int) {
+	if !p.spend(8 * len(body)) {
+		return
 	}
-	return m
-}()
+	binary := 0
+	attached := part.Name != "" || !strings.HasPrefix(part.Type, "text/") && part.Type != ""
+	for _, d := range readings(h.enc, body) {
+		if !holdsFile(d) || readable(d) && !program(d) && p.fresh(d) == 0 {
+			continue
+		}
+		if !readable(d) {
+			if binary++; binary > maxBinary {
+				continue
+			}
+		}
+		alt := part
+		alt.Reading = mail.Lenient
+		alt.Path = part.Path + "/decoded"
+		i := p.add(alt, d, depth, true)
+		if i < 0 {
+			continue
+		}
+		got := &p.msg.Parts[i]
+		if s := sniff(strict, part.Type); attached && (s != got.Sniffed || len(strict)*2 < len(d)) && matters(got) {
+			p.report("mime.decode_ambiguous", holdScore, part.Path, "Mail programs decode a file differently; only some of them get "+describe(got))
+		}
+	}
+	c := carver{p: p, prefix: part.Path, odd: oddDecode, depth: depth}
+	c.encodedFiles(body)
+	c.base64Runs(body)
+	if h.enc == "uuencode" {
+		c.whole(body)
+	}
+}

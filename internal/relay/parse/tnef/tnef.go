@@ -14,16 +14,17 @@ const (
 	maxAttachments = 2_000
 )
 
-// Attributes that matter (MS-OXTNEF §2.1.3.2).
+// Attributes that matter (MS-OXTNEF §2.1.3.2), without the type in their upper
+// half, which readers do not look at.
 const (
-	attSubject     = 0x00018004
-	attBody        = 0x0002800C
-	attMAPIProps   = 0x00069003
-	attRendData    = 0x00069002 // begins an attachment
-	attAttachTitle = 0x00018010
-	attAttachData  = 0x0006800F
-	attAttachment  = 0x00069005 // MAPI properties of an attachment
-	attCodePage    = 0x00069007
+	attSubject     = 0x8004
+	attBody        = 0x800C
+	attMAPIProps   = 0x9003
+	attRendData    = 0x9002 // begins an attachment
+	attAttachTitle = 0x8010
+	attAttachData  = 0x800F
+	attAttachment  = 0x9005 // MAPI properties of an attachment
+	attCodePage    = 0x9007
 )
 
 // MAPI properties that matter (MS-OXPROPS).
@@ -99,7 +100,7 @@ func Decode(b []byte) (m Message) {
 }
 
 func (m *Message) attribute(id uint32, data []byte) {
-	switch id {
+	switch id & 0xFFFF {
 	case attSubject:
 		m.Subject = cstring(data)
 	case attBody:

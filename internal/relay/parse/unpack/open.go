@@ -215,10 +215,12 @@ func (a *archive) sevenZip() error {
 			continue
 		}
 		e := &watched{r: rc}
+		before := len(a.errs)
 		more := a.member(f.Name, int64(len(a.data)), e)
 		rc.Close()
-		if sevenError(e.err) == ErrEncrypted {
-			a.errs = append(a.errs, ErrEncrypted)
+		if e.err != nil && sevenError(e.err) == ErrEncrypted { // known only once its octets are read
+			a.errs = append(a.errs[:before], ErrEncrypted)
+			more = a.named(locked(f.Name, int64(f.UncompressedSize)))
 		}
 		if !more {
 			break
