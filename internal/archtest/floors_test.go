@@ -21,6 +21,7 @@ var floors = map[string]int{
 	"internal/spool":            1,
 	"internal/dns":              1,
 	"internal/seal":             1,
+	"internal/guard":            1,
 	"internal/relay/ingress":    2,
 	"internal/relay/admit":      2,
 	"internal/relay/parse":      2,

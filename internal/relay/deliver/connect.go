@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"postern/internal/guard"
 	"postern/internal/mail"
 )
 
@@ -57,7 +58,7 @@ func share(ctx context.Context, most time.Duration, n int) time.Duration {
 
 // addrs are where the MTA may be reached: IPv4 first, which is what Exchange's
 // connectors know; without those the guard refuses. The error is a *net.DNSError
-// or a *refusedAddr.
+// or a *guard.Refused.
 func (s *Sender) addrs(ctx context.Context, mta mail.MTA, patience time.Duration) ([]netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -81,7 +82,7 @@ func (s *Sender) addrs(ctx context.Context, mta mail.MTA, patience time.Duration
 	var refused error = &net.DNSError{Err: "no address", Name: mta.Host, IsNotFound: true}
 	for _, addr := range found {
 		at := netip.AddrPortFrom(addr, uint16(mta.Port))
-		if err := s.guard().check(at, literal); err != nil {
+		if err := s.guard().Check(at, literal); err != nil {
 			refused = err
 		} else if len(good) < maxAddrs {
 			good = append(good, at)
@@ -93,8 +94,8 @@ func (s *Sender) addrs(ctx context.Context, mta mail.MTA, patience time.Duration
 	return good, nil
 }
 
-func (s *Sender) guard() guard {
-	return guard{loopback: s.AllowLoopback, private: s.AllowPrivate, own: s.Own}
+func (s *Sender) guard() guard.Guard {
+	return guard.Guard{Loopback: s.AllowLoopback, Private: s.AllowPrivate, Own: s.Own}
 }
 
 func (s *Sender) connectAddr(ctx context.Context, r route, at netip.AddrPort, patience time.Duration) (_ *conn, bad *hopError) {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"postern/internal/guard"
 )
 
 // hopError says why an MTA could not be used for a transaction. It is about the
@@ -45,7 +47,7 @@ func isTimeout(err error) bool {
 // words tells a connection's end so that an administrator knows what to look at.
 func words(err error) string {
 	var dnsErr *net.DNSError
-	var refused *refusedAddr
+	var refused *guard.Refused
 	switch {
 	case errors.As(err, &refused):
 		return refused.Error()

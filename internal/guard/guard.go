@@ -1,4 +1,4 @@
-package deliver
+package guard
 
 import (
 	"encoding/binary"
@@ -6,22 +6,23 @@ import (
 	"net/netip"
 )
 
-// refusedAddr says why the guard does not let a connection go to an address.
-type refusedAddr struct {
+// A Refused says why the Guard does not let a connection go to an address.
+type Refused struct {
 	addr netip.Addr
 	why  string
 }
 
-func (e *refusedAddr) Error() string { return fmt.Sprintf("%s %s", e.addr, e.why) }
+func (e *Refused) Error() string { return fmt.Sprintf("%s %s", e.addr, e.why) }
 
-// guard decides where mail may be sent, whatever DNS says (safety.md R21).
-type guard struct {
-	loopback bool                      // allowed
-	private  bool                      // allowed for names too
-	own      func(netip.AddrPort) bool // is the relay itself; may be nil
+// Guard decides where a connection may go, whatever DNS says (safety.md R21). The
+// zero value lets it go to public addresses only.
+type Guard struct {
+	Loopback bool                      // allowed
+	Private  bool                      // allowed for names too
+	Own      func(netip.AddrPort) bool // is the relay itself; may be nil
 }
 
-// never lists what no MTA can be, beside what netip.Addr tells by itself.
+// never lists what no server of anybody's can be, beside what netip.Addr tells by itself.
 var never = []struct {
 	prefix netip.Prefix
 	why    string
@@ -45,25 +46,25 @@ var (
 	sixToFour = netip.MustParsePrefix("2002::/16") // RFC 3056
 )
 
-// check returns a *refusedAddr if at must not be connected to. literal says that
+// Check returns a *Refused if at must not be connected to. literal says that
 // an administrator wrote the address itself, rather than a name that DNS turned
 // into it.
-func (g guard) check(at netip.AddrPort, literal bool) error {
+func (g Guard) Check(at netip.AddrPort, literal bool) error {
 	addr := at.Addr().WithZone("").Unmap()
 	if why := g.refuse(addr, literal); why != "" {
-		return &refusedAddr{at.Addr(), why}
+		return &Refused{at.Addr(), why}
 	}
-	if g.own != nil && g.own(netip.AddrPortFrom(addr, at.Port())) {
-		return &refusedAddr{at.Addr(), "is this relay itself: mail would go round in a circle"}
+	if g.Own != nil && g.Own(netip.AddrPortFrom(addr, at.Port())) {
+		return &Refused{at.Addr(), "is this relay itself: it would go round in a circle"}
 	}
 	return nil
 }
 
-func (g guard) refuse(addr netip.Addr, literal bool) string {
+func (g Guard) refuse(addr netip.Addr, literal bool) string {
 	switch {
 	case !addr.IsValid():
 		return "is not an address"
-	case addr.IsLoopback() && g.loopback:
+	case addr.IsLoopback() && g.Loopback:
 		return ""
 	case addr.IsLoopback():
 		return "is this machine's loopback"
@@ -79,8 +80,8 @@ func (g guard) refuse(addr netip.Addr, literal bool) string {
 			return n.why
 		}
 	}
-	if (addr.IsPrivate() || sharedNet.Contains(addr)) && !literal && !g.private {
-		return "is a private address that a name in DNS led to: enter the address itself as the MTA if this is meant"
+	if (addr.IsPrivate() || sharedNet.Contains(addr)) && !literal && !g.Private {
+		return "is a private address that a name in DNS led to: enter the address itself if this is meant"
 	}
 	if inner, ok := embedded(addr); ok { // must not smuggle in what is refused above
 		return g.refuse(inner, false)
