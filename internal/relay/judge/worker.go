@@ -83,7 +83,7 @@ func pollable(in io.Reader) io.Reader {
 // it gains. The heap is given back before it comes near the limit.
 func tune(memory int64) {
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(200)
+	debug.SetGCPercent(400)     // of a live heap of a few MiB
 	debug.SetMaxStack(64 << 20) // octets; a parser that recurses deeper is lost anyway
 	if memory > 0 {
 		debug.SetMemoryLimit(memory / 4 * 3)

@@ -1,5 +1,10 @@
 package content
 
+import (
+	"slices"
+	"strings"
+)
+
 // matcher finds many phrases in one pass over a text (Aho and Corasick, 1975).
 // It is a table of states by classes of octets, so that each octet of the text
 // costs one look-up however many phrases there are.
@@ -13,9 +18,10 @@ type matcher struct {
 }
 
 // newMatcher takes phrases as scan.Fold gives them. A phrase that ends in "*"
-// also matches the beginning of a longer word; the others only whole words.
+// also matches the beginning of a longer word; the others only whole words. Every
+// judge worker makes one when it starts, so the table is laid out at once.
 func newMatcher(phrases []string) *matcher {
-	m := &matcher{width: 1}
+	m := &matcher{width: 1, length: make([]uint16, 0, len(phrases)), open: make([]bool, 0, len(phrases))}
 	for _, p := range phrases {
 		for i := range len(p) {
 			if c := p[i]; c != '*' && m.class[c] == 0 {
@@ -24,7 +30,9 @@ func newMatcher(phrases []string) *matcher {
 			}
 		}
 	}
-	m.grow()
+	states := countStates(phrases)
+	m.next = make([]uint16, states*m.width)
+	m.out = make([][]uint16, 1, states)
 	for n, p := range phrases {
 		m.add(uint16(n), p)
 	}
@@ -32,10 +40,21 @@ func newMatcher(phrases []string) *matcher {
 	return m
 }
 
-func (m *matcher) grow() int {
-	m.next = append(m.next, make([]uint16, m.width)...)
-	m.out = append(m.out, nil)
-	return len(m.out) - 1
+// countStates is how many different beginnings the phrases have, the empty one
+// among them.
+func countStates(phrases []string) int {
+	sorted := slices.Sorted(slices.Values(phrases))
+	n, before := 1, ""
+	for _, p := range sorted {
+		p = strings.TrimSuffix(p, "*")
+		common := 0
+		for common < min(len(p), len(before)) && p[common] == before[common] {
+			common++
+		}
+		n += len(p) - common
+		before = p
+	}
+	return n
 }
 
 func (m *matcher) add(n uint16, phrase string) {
@@ -47,7 +66,8 @@ func (m *matcher) add(n uint16, phrase string) {
 	for i := range len(phrase) {
 		at := state*m.width + int(m.class[phrase[i]])
 		if m.next[at] == 0 {
-			m.next[at] = uint16(m.grow()) // at most 65,535 states: 60 times what the rules need
+			m.next[at] = uint16(len(m.out)) // at most 65,535 states: 60 times what the rules need
+			m.out = append(m.out, nil)
 		}
 		state = int(m.next[at])
 	}
@@ -56,27 +76,29 @@ func (m *matcher) add(n uint16, phrase string) {
 	m.open = append(m.open, open)
 }
 
-// link fills in where to go on when a phrase breaks off.
+// link fills in where to go on when a phrase breaks off: each state goes on as the
+// longest of its endings that is a beginning too, unless it goes on itself.
 func (m *matcher) link() {
 	fail := make([]uint16, len(m.out))
-	var queue []uint16
-	for c := 1; c < m.width; c++ {
-		if s := m.next[c]; s != 0 {
+	queue := make([]uint16, 0, len(m.out))
+	for _, s := range m.next[:m.width] {
+		if s != 0 {
 			queue = append(queue, s)
 		}
 	}
-	for len(queue) > 0 {
-		s := queue[0]
-		queue = queue[1:]
-		m.out[s] = append(m.out[s], m.out[fail[s]]...)
-		for c := range m.width {
-			at := int(s)*m.width + c
-			back := m.next[int(fail[s])*m.width+c]
-			if t := m.next[at]; t != 0 {
-				fail[t] = back
+	own := make([]uint16, m.width)
+	for i := 0; i < len(queue); i++ {
+		s, f := int(queue[i]), int(fail[queue[i]])
+		if len(m.out[f]) > 0 {
+			m.out[s] = append(m.out[s], m.out[f]...)
+		}
+		row, back := m.next[s*m.width:(s+1)*m.width], m.next[f*m.width:(f+1)*m.width]
+		copy(own, row)
+		copy(row, back)
+		for c, t := range own {
+			if t != 0 {
+				fail[t], row[c] = back[c], t
 				queue = append(queue, t)
-			} else {
-				m.next[at] = back
 			}
 		}
 	}

@@ -149,7 +149,7 @@ func (j *judge) code(text string, p *mail.Part) {
 	l := mail.Link{URL: text, Kind: "qr", Path: p.Path}
 	j.link(l)
 	score := 10
-	if j.bait {
+	if j.bait() {
 		score = 50
 		folded := scan.Fold(j.msg.Text[:min(len(j.msg.Text), 16<<10)])
 		for _, w := range scanWords {

@@ -43,25 +43,25 @@ func (j *judge) host(t scan.Target, l mail.Link) {
 	switch {
 	case shorteners[org] || shorteners[t.Host]:
 		score := 10
-		if j.bait {
+		if j.bait() {
 			score = 20
 		}
 		j.add("shortener", mail.Phish, score, l.Path, "A link goes through %s, which hides where it leads.", t.Host)
 	case hosted(t):
 		score := 20
-		if j.bait {
+		if j.bait() {
 			score = 40
 		}
 		j.add("hosting", mail.Phish, score, l.Path, "A link leads to %s, where anybody can put a page.", t.Host)
 	}
 	if i := strings.LastIndexByte(t.Host, '.'); i > 0 && cheap[t.Host[i+1:]] {
 		score := 15
-		if j.bait {
+		if j.bait() {
 			score = 25
 		}
 		j.add("cheap", mail.Spam, score, l.Path, "A link leads to %s, under an ending that is used for mischief more than for anything else.", t.Host)
 	}
-	if j.bait && org != j.org && lure(t) {
+	if org != j.org && lure(t) && j.bait() {
 		j.add("lure", mail.Phish, 10, l.Path, "A link to %s is worded like a sign-in page.", t.Host)
 	}
 }
@@ -161,7 +161,7 @@ func (j *judge) redirect(t scan.Target, inner string, l mail.Link) {
 		return
 	}
 	score := 20
-	if j.bait {
+	if j.bait() {
 		score = 40
 	}
 	if j.msg.Bulk {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"postern/internal/mail"
 	"postern/internal/relay/scan"
@@ -44,8 +45,8 @@ func (*Scanner) Scan(ctx context.Context, msg *mail.Message, about scan.About) (
 type judge struct {
 	msg   *mail.Message
 	about scan.About
-	org   string // of the sender
-	bait  bool   // the text asks for what phishing asks for
+	org   string      // of the sender
+	bait  func() bool // the text asks for what phishing asks for; found out when a link makes it matter
 	at    map[string]int
 	found []mail.Finding
 }
@@ -55,7 +56,7 @@ func newJudge(msg *mail.Message, about scan.About) *judge {
 	if len(msg.From) > 0 {
 		j.org = scan.Organization(mail.DomainOf(msg.From[0].Addr))
 	}
-	j.bait = asks(msg)
+	j.bait = sync.OnceValue(func() bool { return asks(msg) })
 	return j
 }
 
