@@ -61,6 +61,12 @@ func (tw *Twin) invokeCommand(w http.ResponseWriter, r *http.Request) {
 		writeError(w, cerr)
 		return
 	}
+	if !t.enter() {
+		retryAfter(w, tw.opt.RetryEvery)
+		http.Error(w, "You have reached the maximum number of concurrent requests per tenant. Please wait and try again.", http.StatusTooManyRequests)
+		return
+	}
+	defer t.leave()
 	after, stop := tw.interfere(w, r, t, name)
 	if stop {
 		return
@@ -78,6 +84,23 @@ func (tw *Twin) invokeCommand(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tw.writeResult(w, r, t, result, text)
+}
+
+// enter counts a call under way and reports whether there may be one more.
+func (t *Tenant) enter() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.twin.opt.Concurrent; n > 0 && t.inside >= n {
+		return false
+	}
+	t.inside++
+	return true
+}
+
+func (t *Tenant) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.inside--
 }
 
 // authorized finds the tenant and the caller, or writes the refusal.

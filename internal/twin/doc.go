@@ -14,4 +14,9 @@
 // the mail flow rules, filter.go gives the verdict, stamp.go writes the headers,
 // and deliver.go puts it in a mailbox, in quarantine, or in the queue of a
 // connector (queue.go), from which a refusal becomes an NDR (ndr.go).
+//
+// The way of a command: adminapi.go takes it over HTTP (login/ gave the token) or
+// script.go from a PowerShell script (ps/ ran it); cmdlet/ binds its parameters,
+// invoke.go finds who does it, change.go and its neighbours do it, check.go and
+// rulecheck.go hold the result to the service's rules, and shelf.go keeps it.
 package twin

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"postern/internal/twin/sign"
 	"postern/internal/twin/wire"
@@ -289,117 +288,6 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-func TestTheQueue(t *testing.T) {
-	t.Run("a deferral is tried again", func(t *testing.T) {
-		l := newLab(t, Options{})
-		l.guide(nil)
-		l.relay.say(wire.Reply{Code: 451, Text: "4.3.2 later"})
-		l.Deliver(context.Background(), internet(""))
-		l.waits("a deferral", func() bool { return step(l, "defer") })
-		l.relay.say(wire.Reply{})
-		l.waits("delivery", func() bool { return len(l.relay.all()) == 1 })
-	})
-	t.Run("a refusal becomes an NDR that quotes the key", func(t *testing.T) {
-		l := newLab(t, Options{})
-		l.guide(nil)
-		l.relay.say(wire.Reply{Code: 550, Text: "5.7.1 no"})
-		l.Deliver(context.Background(), internet(""))
-		l.waits("an NDR", func() bool { return len(l.NDRs()) == 1 })
-		n := l.NDRs()[0]
-		if n.To != "alice@sender.example" || !strings.Contains(string(n.Raw), "x-relay-creds: "+key) || !strings.Contains(string(n.Raw), "Status: 5.7.1") {
-			t.Errorf("%s %s\n%s", n.To, n.Reply, n.Raw)
-		}
-	})
-	t.Run("the null path gets no NDR", func(t *testing.T) {
-		l := newLab(t, Options{})
-		l.guide(nil)
-		l.relay.say(wire.Reply{Code: 550, Text: "5.7.1 no"})
-		in := internet("")
-		in.From = ""
-		l.Deliver(context.Background(), in)
-		l.waits("the refusal", func() bool { return step(l, "ndr") })
-		if len(l.NDRs()) != 0 {
-			t.Error("an NDR to nobody")
-		}
-	})
-	t.Run("a message expires", func(t *testing.T) {
-		l := newLab(t, Options{ExpireAfter: 100 * time.Millisecond})
-		l.guide(nil)
-		l.relay.say(wire.Reply{Code: 451, Text: "4.3.2 later"})
-		l.Deliver(context.Background(), internet(""))
-		l.waits("an NDR", func() bool { return len(l.NDRs()) == 1 && strings.Contains(l.NDRs()[0].Reply, "5.4.317") })
-	})
-	t.Run("recipients are refused one by one", func(t *testing.T) {
-		l := newLab(t, Options{})
-		l.guide(nil)
-		l.relay.rcpt = func(to string) wire.Reply {
-			if strings.HasPrefix(to, "carol") {
-				return wire.Reply{Code: 550, Text: "5.1.1 no such user"}
-			}
-			return wire.Reply{Code: 250, Text: "2.1.5 OK"}
-		}
-		in := internet("")
-		in.To = []string{"bob@contoso.example", "carol@contoso.example"}
-		m := l.redirected(in)
-		l.waits("an NDR", func() bool { return len(l.NDRs()) == 1 && l.NDRs()[0].Failed[0] == "carol@contoso.example" })
-		if len(m.env.To) != 1 {
-			t.Error(m.env.To)
-		}
-	})
-}
-
-func step(l *lab, name string) bool {
-	for _, e := range l.Events() {
-		if e.Step == name {
-			return true
-		}
-	}
-	return false
-}
-
-func TestConnectorTLS(t *testing.T) {
-	for _, tt := range []struct{ name, settings, domain, text string }{
-		{"a certificate of another name", "DomainValidation", "*.other.example", "450 4.7.320 Certificate validation failed [Message=SubjectMismatch]"},
-		{"nobody at the address", "DomainValidation", "*.gone.example", "450 4.4.316 Connection refused"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			l := newLab(t, Options{})
-			host := "relay" + tt.domain[1:]
-			l.guide(nil)
-			l.names[host] = l.names["relay.relay.example"]
-			if strings.HasPrefix(tt.domain, "*.gone") {
-				l.names[host] = "127.0.0.1:1"
-			}
-			l.do("Set-OutboundConnector", map[string]any{"Identity": "Relay Inbound Connector (Send)", "SmartHosts": []any{host}, "TlsDomain": tt.domain})
-			out := l.do("Validate-OutboundConnector", map[string]any{"Identity": "Relay Inbound Connector (Send)", "Recipients": []any{"bob@contoso.example"}})
-			if out[0]["IsTaskSuccessful"] != false || !strings.HasPrefix(out[0]["TaskDetail"].(string), tt.text) {
-				t.Error(out[0])
-			}
-			l.Deliver(context.Background(), internet(""))
-			l.waits("a deferral", func() bool {
-				for _, e := range l.Events() {
-					if e.Step == "defer" && strings.HasPrefix(e.Text, tt.text) {
-						return true
-					}
-				}
-				return false
-			})
-		})
-	}
-	t.Run("validation reaches the relay without the key", func(t *testing.T) {
-		l := newLab(t, Options{})
-		l.guide(nil)
-		out := l.do("Validate-OutboundConnector", map[string]any{"Identity": "Relay Inbound Connector (Send)", "Recipients": []any{"bob@contoso.example"}})
-		if out[0]["IsTaskSuccessful"] != true || out[1]["IsTaskSuccessful"] != true {
-			t.Fatal(out)
-		}
-		m := l.relay.all()[0]
-		if m.env.From != "O365ConnectorValidation@contoso.onmicrosoft.com" || fields(m.raw).has("x-relay-creds") {
-			t.Error(m.env.From, names(m.raw))
-		}
-	})
-}
-
 func TestAnotherTenantReachesTheRelayWithoutTheKey(t *testing.T) {
 	l := newLab(t, Options{Tenants: []TenantOptions{
 		{Domains: []string{"contoso.example"}, Mailboxes: []string{"bob@contoso.example"}},
@@ -424,5 +312,77 @@ func TestAnotherTenantReachesTheRelayWithoutTheKey(t *testing.T) {
 	}
 	if h := fields(m.raw); h.has("x-relay-creds") || h.first("X-MS-Exchange-CrossTenant-Id") != evil.ID {
 		t.Error("key or tenant id")
+	}
+}
+
+func TestTheMXMayRefuseOrBeElsewhere(t *testing.T) {
+	l := newLab(t, Options{})
+	second, err := l.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(addr string) (wire.Reply, error) {
+		in := internet("")
+		r, err := wire.Send(context.Background(), wire.Delivery{Addr: addr, HELO: "x.example", From: in.From, To: in.To, Raw: in.Raw})
+		return r.Reply, err
+	}
+	if r, err := send(second.Addr().String()); err != nil || !r.OK() {
+		t.Error(r, err)
+	}
+	l.Disturb(func(_ wire.Envelope, to string) (wire.Reply, bool) {
+		return wire.Reply{Code: 451, Text: "4.7.500 Server busy"}, to == ""
+	})
+	if _, err := send(l.MX()); err == nil || !strings.Contains(err.Error(), "451 4.7.500") {
+		t.Error(err)
+	}
+	l.Disturb(nil)
+	second.Close()
+	if _, err := send(second.Addr().String()); err == nil {
+		t.Error("a closed address answered")
+	}
+	if r, err := send(l.MX()); err != nil || !r.OK() {
+		t.Error(r, err)
+	}
+}
+
+func TestAPresetComesBeforeTheDefaultPolicy(t *testing.T) {
+	l := newLab(t, Options{Tenants: []TenantOptions{{Domains: []string{"contoso.example"}, Mailboxes: []string{"bob@contoso.example"}, Presets: true}}})
+	in := internet("")
+	in.Raw = append(in.Raw, "TWIN-SPAM-TEST\r\n"...)
+	l.Deliver(context.Background(), in)
+	l.waits("the preset holds spam", func() bool { return len(l.Quarantine()) == 1 })
+	for _, name := range []string{"Strict", "Standard"} {
+		l.do("Disable-EOPProtectionPolicyRule", map[string]any{"Identity": name + " Preset Security Policy"})
+	}
+	l.Deliver(context.Background(), in)
+	if got := l.inbox("bob@contoso.example"); got.Folder != "junk" {
+		t.Error(got.Folder)
+	}
+}
+
+func TestReturnedMailWithABrokenSignatureNeedsATrustedSealer(t *testing.T) {
+	zone := map[string]string{"_dmarc.sender.example": "v=DMARC1; p=reject"}
+	l := newLab(t, Options{TXT: func(_ context.Context, name string) ([]string, error) {
+		if r, ok := zone[name]; ok {
+			return []string{r}, nil
+		}
+		return nil, nil
+	}})
+	in := internet("")
+	in.Auth = &Auth{SPF: "pass", DMARC: "pass", Policy: "reject"}
+	l.guide(nil)
+	m := l.redirected(in)
+	l.do("Remove-InboundConnector", map[string]any{"Identity": "Relay Inbound Connector (Receive)"})
+	l.do("Set-HostedConnectionFilterPolicy", map[string]any{"Identity": "Default", "IPAllowList": []any{}})
+	l.tenants[0].Edit(map[string][]Object{"TenantAllowBlockListSpoofItems": {}})
+	if r := l.back(m, ""); !r.OK() {
+		t.Fatal("Microsoft's own seal is trusted:", r)
+	}
+	if h := fields(l.inbox("bob@contoso.example").Raw); !strings.Contains(h.first("Authentication-Results"), "compauth=pass reason=130") {
+		t.Error(h.first("Authentication-Results"))
+	}
+	broken := []byte(strings.Replace(string(m.raw), "Subject: hello", "Subject: hullo", 1))
+	if r := l.back(m, "", broken...); r.OK() || !strings.HasPrefix(r.Text, "5.7.509") {
+		t.Error("a broken chain:", r)
 	}
 }

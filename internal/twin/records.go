@@ -120,10 +120,21 @@ func (c *call) messageTrace() ([]Object, error) {
 	rows = slices.DeleteFunc(rows, func(o Object) bool {
 		return !within(c.args.List("RecipientAddress"), o.String("RecipientAddress")) || !within(c.args.List("SenderAddress"), o.String("SenderAddress")) ||
 			!within(c.args.List("MessageId"), o.String("MessageId")) || !within(c.args.List("Status"), o.String("Status")) ||
-			!matches(c.args.String("FromIP"), o.String("FromIP")) || !matches(c.args.String("ToIP"), o.String("ToIP"))
+			!c.between(o.String("Received")) || !matches(c.args.String("FromIP"), o.String("FromIP")) || !matches(c.args.String("ToIP"), o.String("ToIP"))
 	})
 	slices.SortStableFunc(rows, func(a, b Object) int { return strings.Compare(b.String("Received"), a.String("Received")) })
 	return rows, nil
+}
+
+// between holds a row's time to -StartDate and -EndDate.
+func (c *call) between(received string) bool {
+	at, _ := time.Parse("2006-01-02T15:04:05.0000000", received)
+	for name, outside := range map[string]func(time.Time) bool{"StartDate": at.Before, "EndDate": at.After} {
+		if limit, err := time.Parse(time.RFC3339, c.args.String(name)); err == nil && outside(limit) {
+			return false
+		}
+	}
+	return true
 }
 
 // within is a filter: an empty list lets everything through.

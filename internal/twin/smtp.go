@@ -14,6 +14,9 @@ type mx struct{ *Twin }
 
 // Rcpt answers as the front end does for one recipient.
 func (m mx) Rcpt(_ context.Context, env *wire.Envelope, to string) wire.Reply {
+	if r, ok := m.mood(env, to); ok {
+		return r
+	}
 	t := m.tenantOf(to)
 	if t == nil {
 		return wire.Reply{Code: 550, Text: fmt.Sprintf("5.7.64 TenantAttribution; Relay Access Denied SMTP. [ValueC=%s] [%s]", to, frontServer)}
@@ -27,6 +30,9 @@ func (m mx) Rcpt(_ context.Context, env *wire.Envelope, to string) wire.Reply {
 
 // Data takes the message for each tenant among the recipients.
 func (m mx) Data(ctx context.Context, env *wire.Envelope, raw []byte) wire.Reply {
+	if r, ok := m.mood(env, ""); ok {
+		return r
+	}
 	var last wire.Reply
 	for _, t := range m.tenants {
 		var to []string

@@ -80,7 +80,7 @@ func (tw *Twin) lookHandler() http.Handler {
 	mux.HandleFunc("GET /twin/mailbox/{address}", func(w http.ResponseWriter, r *http.Request) {
 		items := []map[string]any{}
 		for _, it := range tw.Mailbox(r.PathValue("address")) {
-			items = append(items, map[string]any{"folder": it.Folder, "from": it.From, "raw": string(it.Raw), "at": it.At})
+			items = append(items, map[string]any{"folder": it.Folder, "from": it.From, "raw": string(it.Raw), "raw_base64": it.Raw, "at": it.At, "from_ip": it.FromIP, "id": it.ID})
 		}
 		writeJSON(w, items)
 	})
@@ -99,6 +99,16 @@ func (tw *Twin) lookHandler() http.Handler {
 		writeJSON(w, out)
 	})
 	mux.HandleFunc("GET /twin/events", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, slices.Concat([]Event{}, tw.Events())) })
+	mux.HandleFunc("PUT /twin/faults", func(w http.ResponseWriter, r *http.Request) {
+		var plan []Fault
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&plan); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		tw.asked(r).Plan(plan...)
+		writeJSON(w, map[string]bool{"ok": true})
+	})
+	mux.HandleFunc("GET /twin/sent", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, slices.Concat([]Sent{}, tw.Sent())) })
 	mux.HandleFunc("GET /twin/ca.pem", func(w http.ResponseWriter, r *http.Request) { w.Write(tw.CAPEM()) })
 	return mux
 }

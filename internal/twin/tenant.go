@@ -42,6 +42,7 @@ type Tenant struct {
 	trace   []Event
 	plan    []Fault
 	calls   int // InvokeCommand calls since Plan
+	inside  int // InvokeCommand calls under way
 	pages   map[string]pager
 }
 

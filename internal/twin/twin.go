@@ -2,9 +2,7 @@ package twin
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,42 +13,8 @@ import (
 
 	"postern/internal/twin/cmdlet"
 	"postern/internal/twin/login"
-	"postern/internal/twin/sign"
 	"postern/internal/twin/wire"
 )
-
-// Options say how a Twin differs from the default: one tenant
-// contoso.onmicrosoft.com, MX on a free port of 127.0.0.1, no DNS.
-type Options struct {
-	Tenants []TenantOptions
-	SMTP    string // where the MX listens; "127.0.0.1:0" if empty
-
-	// Resolve maps a smart host's name, or name:port, to ADDR:PORT. A name that is
-	// not in it is looked up by the system, at port 25.
-	Resolve map[string]string
-	CAs     *x509.CertPool                        // besides the twin's own CA, trusted for connectors' TLS
-	Egress  []netip.Addr                          // local addresses that mail leaves from, in turn
-	Seen    map[netip.Addr]netip.Addr             // peers that count as another address, so that loopback may play the Internet
-	PTR     map[netip.Addr]string                 // reverse names of peers
-	TXT     sign.LookupTXT                        // SPF, DKIM, DMARC records; nil knows only the twin's own keys
-	Judge   func(from string, raw []byte) Verdict // Exchange's opinion of content; nil for JudgeBySignature
-
-	RetryEvery    time.Duration // between attempts of a deferred message; 1 minute if 0
-	ExpireAfter   time.Duration // until a deferred message is returned; 24 hours if 0
-	Lag           time.Duration // Get- shows the directory as it was this long ago
-	RuleLag       time.Duration // mail flow acts on the directory as it was this long ago
-	CmdletTimeout time.Duration // when the admin API gives up; 15 minutes if 0
-	Ask           bool          // sign-in and consent pages wait for a person; false approves at once
-	Parallel      int           // deliveries at once to connectors; 20 if 0
-	MaxSize       int           // octets of a message; 150 MiB if 0
-
-	SRS         bool            // rewrite foreign reverse-paths of redirected mail (it happens; when is not documented)
-	NoLoopCount bool            // do not count redirects by rule, so that a wrong rule loops until somebody stops it
-	KeepCopies  bool            // a rule that sets a header overwrites its first copy only (not documented which)
-	NoFiltering bool            // no verdict on content at all, so that everything reaches the rules
-	Key         *rsa.PrivateKey // signs ARC sets, DKIM and tokens; nil makes one when it is needed
-	Now         func() time.Time
-}
 
 // A Twin is a running simulation. All its methods may be called at any time from
 // any goroutine.
@@ -72,6 +36,8 @@ type Twin struct {
 	mu     sync.Mutex     // guards what follows
 	hop    int            // next egress address
 	closed bool
+	more   []net.Listener
+	moody  func(env wire.Envelope, to string) (wire.Reply, bool)
 }
 
 // New makes the tenants and opens the MX. Close ends it.
@@ -130,35 +96,16 @@ func (tw *Twin) build() (err error) {
 	return nil
 }
 
-// newKey makes the signing key when the first signature is due, because that takes
-// longer than everything else a new twin does.
-func (tw *Twin) newKey() *rsa.PrivateKey {
-	if tw.opt.Key != nil {
-		return tw.opt.Key
-	}
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err) // the system's random source is broken
-	}
-	return k
-}
-
-// arc is the key of Exchange's ARC sets, dkim that of a tenant's domain.
-func (tw *Twin) arc() sign.Key {
-	return sign.Key{Domain: "microsoft.com", Selector: "arcselector10001", Private: tw.key()}
-}
-
-func (tw *Twin) dkim(domain string) sign.Key {
-	return sign.Key{Domain: domain, Selector: "selector1", Private: tw.key()}
-}
-
 // Close ends the MX, stops retrying, and waits for what is under way.
 func (tw *Twin) Close() {
 	tw.mu.Lock()
 	tw.closed = true
+	open := append(tw.more, tw.listener)
 	tw.mu.Unlock()
 	tw.cancel()
-	tw.listener.Close()
+	for _, l := range open {
+		l.Close()
+	}
 	tw.server.Close()
 	tw.work.Wait()
 }
@@ -212,31 +159,6 @@ func (tw *Twin) Tenant(name string) *Tenant {
 	return nil
 }
 
-// A Card tells a script how to reach a twin's first tenant.
-type Card struct {
-	Admin        string   `json:"admin"` // base address of login and admin API
-	SMTP         string   `json:"smtp"`
-	TenantID     string   `json:"tenant_id"`
-	Organization string   `json:"organization"`
-	Domains      []string `json:"domains"`
-	Mailboxes    []string `json:"mailboxes"`
-	ClientID     string   `json:"client_id"`
-	ClientSecret string   `json:"client_secret"`
-}
-
-// Card is the first tenant's; admin is where Handler is served.
-func (tw *Twin) Card(admin string) Card {
-	t := tw.tenants[0]
-	c := Card{Admin: admin, SMTP: tw.MX(), TenantID: t.ID, Organization: t.Organization, ClientID: t.ClientID, ClientSecret: t.ClientSecret, Domains: []string{}, Mailboxes: []string{}}
-	for _, d := range t.Objects("AcceptedDomain") {
-		c.Domains = append(c.Domains, d.String("DomainName"))
-	}
-	for _, m := range t.Objects("Mailbox") {
-		c.Mailboxes = append(c.Mailboxes, m.String("PrimarySmtpAddress"))
-	}
-	return c
-}
-
 // Mailbox is what an address of any tenant received, oldest first.
 func (tw *Twin) Mailbox(addr string) []Item {
 	var all []Item
@@ -264,29 +186,4 @@ func gather[T any](tw *Twin, of func(*Tenant) []T) []T {
 		all = append(all, of(t)...)
 	}
 	return all
-}
-
-// Records are the DNS TXT records that the twin's own signatures need: its ARC key
-// and the DKIM keys of its tenants' domains.
-func (tw *Twin) Records() map[string]string {
-	name, txt := tw.arc().Record()
-	m := map[string]string{name: txt}
-	for _, t := range tw.tenants {
-		for _, d := range t.Objects("AcceptedDomain") {
-			name, txt := tw.dkim(d.String("DomainName")).Record()
-			m[name] = txt
-		}
-	}
-	return m
-}
-
-// lookup asks the twin's own records first, then the given resolver.
-func (tw *Twin) lookup(ctx context.Context, name string) ([]string, error) {
-	if txt, ok := tw.Records()[strings.ToLower(name)]; ok {
-		return []string{txt}, nil
-	}
-	if tw.opt.TXT == nil {
-		return nil, nil
-	}
-	return tw.opt.TXT(ctx, strings.TrimSuffix(name, "."))
 }
