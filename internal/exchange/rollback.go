@@ -64,14 +64,9 @@ func (b *backward) plan(ctx context.Context) error {
 	}
 	slices.SortFunc(saved, compareRank)
 	b.off = map[string]bool{}
-	var protections, rest []*Saved
-	for _, s := range saved {
-		if s.protection() {
-			protections = append(protections, s)
-		} else {
-			rest = append(rest, s)
-		}
-	}
+	rest := slices.DeleteFunc(saved, (*Saved).protection)
+	protections := b.state.protections()
+	slices.Reverse(protections)
 	for _, s := range protections {
 		if err := b.object(ctx, s); err != nil {
 			return err

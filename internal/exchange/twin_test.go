@@ -59,6 +59,11 @@ func (p inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 
 func newOffice(t *testing.T, o twin.TenantOptions) *office {
 	t.Helper()
+	return officeWith(t, o, accepting{}, twin.Options{})
+}
+
+func officeWith(t *testing.T, o twin.TenantOptions, h wire.Handler, opt twin.Options) *office {
+	t.Helper()
 	if o.Domains == nil {
 		o.Domains = []string{"contoso.com", "fabrikam.example"}
 	}
@@ -67,7 +72,8 @@ func newOffice(t *testing.T, o twin.TenantOptions) *office {
 		t.Fatal(err)
 	}
 	of := &office{t: t, j: &memJournal{}, now: time.Now().UTC()}
-	of.twin, err = twin.New(twin.Options{Tenants: []twin.TenantOptions{o}, Resolve: map[string]string{"relay.postern.example": relay.Addr().String()}})
+	opt.Tenants, opt.Resolve = []twin.TenantOptions{o}, map[string]string{"relay.postern.example": relay.Addr().String()}
+	of.twin, err = twin.New(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +85,7 @@ func newOffice(t *testing.T, o twin.TenantOptions) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &wire.Server{Hostname: "relay.postern.example", Handler: accepting{}, TLS: &tls.Config{Certificates: []tls.Certificate{pair}}}
+	srv := &wire.Server{Hostname: "relay.postern.example", Handler: h, TLS: &tls.Config{Certificates: []tls.Certificate{pair}}}
 	go func() { _ = srv.Serve(relay) }() // ends with the listener
 	t.Cleanup(func() { of.twin.Close(); _ = relay.Close(); srv.Close() })
 	of.tenant = of.twin.Tenants()[0]

@@ -20,8 +20,9 @@ func (of *office) snapshot() map[string]any {
 	return s
 }
 
-// bookkeeping are properties that say when and by whom an object was written.
-var bookkeeping = []string{"WhenChanged", "WhenChangedUTC", "LastModifiedBy", "ModifiedDateTime", "LastModifiedDateTime"}
+// bookkeeping are properties that say when and by whom an object was written, and
+// the text that Exchange makes of a rule's other properties.
+var bookkeeping = []string{"Description", "WhenChanged", "WhenChangedUTC", "LastModifiedBy", "ModifiedDateTime", "LastModifiedDateTime"}
 
 // sameState compares two snapshots field by field, except for bookkeeping.
 func sameState(a, b map[string]any) string {
