@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,16 +18,44 @@ import (
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/relay/mailauth"
+	"postern/internal/relay/parse"
 	"postern/internal/relay/scan"
 )
 
 var show = flag.String("show", "", "print messages of this group that were flagged (or, for spam and phish, were not)")
 
-const dataDir = "../../../../shared/data"
+// testData is the folder of test data that is too large or not free enough for
+// this repository.
+func testData(t testing.TB) string {
+	t.Helper()
+	if dir := os.Getenv("POSTERN_TESTDATA"); dir != "" {
+		return dir
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			t.Skip("test data not found: set POSTERN_TESTDATA")
+		}
+		dir = filepath.Dir(dir)
+	}
+	data := filepath.Join(dir, "..", "shared", "data")
+	if _, err := os.Stat(data); err != nil {
+		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
+	}
+	return data
+}
 
 // corpus are the messages of the manifest by group: label, and where they come
 // from.
 func corpus(t testing.TB) map[string][]Sample {
+	dataDir := testData(t)
 	f, err := os.Open(filepath.Join(dataDir, "manifest.tsv"))
 	if err != nil {
 		t.Skipf("no test data: %v", err)
@@ -48,15 +77,39 @@ func corpus(t testing.TB) map[string][]Sample {
 	return groups
 }
 
-// noNetwork is what mailauth knows without DNS: the peer.
-func noNetwork(_ context.Context, env *mail.Envelope, _ mail.Architecture, _ []byte) mail.Auth {
-	return mail.Auth{Origin: mail.Origin{IP: env.Client, HELO: env.HELO, MailFrom: env.From, Source: "peer"}, SPF: mail.SPF{Result: mail.ResultTempError}, DMARC: mail.DMARC{Result: mail.ResultTempError}}
+// stages is the judge as the product puts it together.
+func stages(dns Resolver) *Stages {
+	checker := &mailauth.Checker{Resolver: dns}
+	return &Stages{
+		Parse: func(octets []byte) *mail.Message { return parse.Parse(octets, parse.Limits{}) },
+		Auth: func(ctx context.Context, env *mail.Envelope, via mail.Architecture, octets []byte) mail.Auth {
+			return checker.Check(ctx, env, via, octets)
+		},
+		Scan: &scan.Runner{Scanners: Scanners()},
+	}
 }
 
-func offline() *InProcess {
-	s := &Stages{Parse: quickParse, Auth: noNetwork, Scan: &scan.Runner{Scanners: Scanners()}}
-	return &InProcess{Func: s.Judge}
+// noNetwork is a resolver that never gets an answer.
+type noNetwork struct{}
+
+func (noNetwork) LookupTXT(_ context.Context, name string) ([]string, error) {
+	return nil, unreachable(name)
 }
+func (noNetwork) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
+	return nil, unreachable(name)
+}
+func (noNetwork) LookupIPAddr(_ context.Context, name string) ([]net.IPAddr, error) {
+	return nil, unreachable(name)
+}
+func (noNetwork) LookupAddr(_ context.Context, name string) ([]string, error) {
+	return nil, unreachable(name)
+}
+
+func unreachable(name string) error {
+	return &net.DNSError{Err: "no network", Name: name, IsTemporary: true}
+}
+
+func offline() *InProcess { return &InProcess{Func: stages(noNetwork{}).Judge} }
 
 // TestRates prints what is caught of the development mail without any network,
 // and holds the line that was reached.
@@ -148,4 +201,27 @@ func short(x Rated) string {
 		fmt.Fprintf(&b, " %s:%s:%d", f.Rule, f.Class, f.Score)
 	}
 	return b.String()
+}
+
+// BenchmarkStages is the whole judge without a child, over a mix of real mail.
+func BenchmarkStages(b *testing.B) {
+	var jobs []*Job
+	var octets [][]byte
+	size := 0
+	for _, g := range corpus(b) {
+		for i := 0; i < len(g); i += 40 {
+			o, err := os.ReadFile(g[i].File)
+			if err != nil {
+				b.Fatal(err)
+			}
+			jobs = append(jobs, &Job{Envelope: g[i].Envelope, Via: g[i].Via, Tenant: &scan.About{Domains: []string{"contoso.example"}}})
+			octets = append(octets, o)
+			size += len(o)
+		}
+	}
+	judge := stages(zone{}).Judge
+	b.SetBytes(int64(size / len(jobs)))
+	for i := 0; b.Loop(); i++ {
+		judge(b.Context(), jobs[i%len(jobs)], octets[i%len(jobs)])
+	}
 }

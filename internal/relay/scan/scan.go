@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"postern/internal/mail"
@@ -22,6 +23,25 @@ type About struct {
 	People    []string      `json:"people,omitempty"`    // display names to protect from impersonation
 	Mailboxes []string      `json:"mailboxes,omitempty"` // display names of the tenant's mailboxes, where known
 	Hashes    []string      `json:"hashes,omitempty"`    // SHA-256 of parts that are known to be bad, lower case hex
+
+	folded func() string // set by Runner: what Folded gives, made once for all scanners
+}
+
+// maxFolded is how many octets of a message's text are folded. What fraud has to
+// say stands at the beginning.
+const maxFolded = 128 << 10
+
+// Folded is subject and text of msg as Fold gives them, " . " between them. Of a
+// very long text it is the beginning.
+func (a About) Folded(msg *mail.Message) string {
+	if a.folded != nil {
+		return a.folded()
+	}
+	return fold(msg)
+}
+
+func fold(msg *mail.Message) string {
+	return Fold(msg.Subject + " . " + msg.Text[:min(len(msg.Text), maxFolded)])
 }
 
 // A Scanner is one check, in a package of its own below this one.
@@ -78,6 +98,7 @@ func (r *Runner) Run(ctx context.Context, msg *mail.Message, about About) []mail
 	ctx, cancel := context.WithTimeoutCause(ctx, budget, ErrBudget)
 	defer cancel()
 
+	about.folded = sync.OnceValue(func() string { return fold(msg) })
 	results := make([]chan result, len(r.Scanners))
 	for i, s := range r.Scanners {
 		results[i] = make(chan result, 1)

@@ -12,43 +12,21 @@ import (
 // case, every run of white space one blank, invisible characters gone. "Pâÿpal"
 // and "ＰＡＹＰＡＬ" both become "paypal".
 func Fold(s string) string {
-	if out, ok := foldASCII(s); ok {
-		return out
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	blank := true // leading white space goes
-	for _, r := range norm.NFKD.String(s) {
-		switch {
-		case unicode.IsSpace(r):
-			if !blank {
-				b.WriteByte(' ')
-			}
-			blank = true
-			continue
-		case invisible(r) || unicode.Is(unicode.Mn, r):
-			continue
-		case r == 'ß':
-			b.WriteString("ss")
-		case r == '’' || r == '‘' || r == '´':
-			b.WriteByte('\'')
-		default:
-			b.WriteRune(unicode.ToLower(r))
-		}
-		blank = false
-	}
-	return strings.TrimSuffix(b.String(), " ")
-}
-
-// foldASCII is Fold for the common case; ok is false if s has other characters.
-func foldASCII(s string) (out string, ok bool) {
 	b := make([]byte, 0, len(s))
-	blank := true
-	for i := range len(s) {
+	blank := true // leading white space goes
+	for i := 0; i < len(s); {
 		c := s[i]
+		if c >= utf8.RuneSelf {
+			end := i + 1
+			for end < len(s) && s[end] >= utf8.RuneSelf {
+				end++
+			}
+			b, blank = foldOther(b, s[i:end], blank)
+			i = end
+			continue
+		}
+		i++
 		switch {
-		case c >= utf8.RuneSelf:
-			return "", false
 		case c == ' ' || c >= '\t' && c <= '\r':
 			if !blank {
 				b = append(b, ' ')
@@ -66,7 +44,31 @@ func foldASCII(s string) (out string, ok bool) {
 	if len(b) > 0 && b[len(b)-1] == ' ' {
 		b = b[:len(b)-1]
 	}
-	return string(b), true
+	return string(b)
+}
+
+// foldOther folds a run of characters beyond ASCII onto b.
+func foldOther(b []byte, run string, blank bool) ([]byte, bool) {
+	for _, r := range norm.NFKD.String(run) {
+		switch {
+		case unicode.IsSpace(r):
+			if !blank {
+				b = append(b, ' ')
+			}
+			blank = true
+			continue
+		case unicode.Is(unicode.Mn, r) || invisible(r):
+			continue
+		case r == 'ß':
+			b = append(b, "ss"...)
+		case r == '’' || r == '‘' || r == '´':
+			b = append(b, '\'')
+		default:
+			b = utf8.AppendRune(b, unicode.ToLower(r))
+		}
+		blank = false
+	}
+	return b, blank
 }
 
 // invisible reports whether r shows nothing: format characters (zero width,

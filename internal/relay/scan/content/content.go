@@ -18,10 +18,6 @@ import (
 	"postern/internal/relay/scan"
 )
 
-// maxText is how much of a message's text is read. What fraud has to say stands
-// at the beginning.
-const maxText = 128 << 10
-
 // Scanner is made by New. It may be used by many goroutines.
 type Scanner struct {
 	phrases *matcher
@@ -60,8 +56,7 @@ func (s *Scanner) Name() string { return "content" }
 
 // Scan is part of scan.Scanner.
 func (s *Scanner) Scan(ctx context.Context, msg *mail.Message, about scan.About) ([]mail.Finding, error) {
-	text := msg.Text[:min(len(msg.Text), maxText)]
-	heard := s.listen(scan.Fold(msg.Subject + " . " + text))
+	heard := s.listen(about.Folded(msg))
 	heard.discussion = msg.Header.First("List-Post") != "" || msg.Header.First("List-Id") != "" && msg.Header.First("In-Reply-To") != ""
 	if err := ctx.Err(); err != nil {
 		return nil, err

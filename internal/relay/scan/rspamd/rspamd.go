@@ -113,7 +113,7 @@ func read(r reply) ([]mail.Finding, error) {
 	if r.Error != "" {
 		return nil, fmt.Errorf("rspamd: %.200s", r.Error)
 	}
-	if r.Skipped {
+	if r.Skipped && r.Action == "no action" { // it also skips its rules for its own test string
 		return nil, errors.New("rspamd skipped the message")
 	}
 	top, class := r.top()

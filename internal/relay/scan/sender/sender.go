@@ -70,18 +70,10 @@ func finding(rule string, class mail.Verdict, score int, where, format string, a
 	return &mail.Finding{Rule: "sender." + rule, Class: class, Score: score, Where: where, Detail: fmt.Sprintf(format, a...)}
 }
 
-// count judges the number of authors. RFC 5322 §3.6 wants exactly one From field,
-// and readers differ in which of several they show.
+// count judges the number of authors. That there is not one From field (RFC 5322
+// §3.6) is parse's finding; this is about what stands in it.
 func (l *look) count() *mail.Finding {
-	fields := 0
-	for _, f := range l.msg.Header {
-		if f.Is("From") {
-			fields++
-		}
-	}
 	switch {
-	case fields > 1:
-		return finding("from.many", mail.Suspicious, 60, "From", "It has %d From fields; which sender is shown depends on the reader's program.", fields)
 	case len(l.msg.From) > 1 && l.msg.Header.First("Sender") == "":
 		return finding("from.authors", mail.Suspicious, 30, "From", "It names %d senders, of which a reader may see only one.", len(l.msg.From))
 	case l.domain == "":

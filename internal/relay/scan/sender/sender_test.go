@@ -51,11 +51,11 @@ func TestScan(t *testing.T) {
 		{"a service that sends for us", from("Bob <bob@contoso.example>"), pass, ""},
 		{"our domain forged", from("Bob <bob@mail.contoso.example>"), none, "own"},
 		{"our domain, no DNS", from("Bob <bob@contoso.example>"), mail.Auth{DMARC: mail.DMARC{Result: mail.ResultTempError}}, "own.unknown"},
-		{"two From fields", func() *mail.Message {
-			m := message("From: a@x.example", "From: b@y.example")
+		{"two authors", func() *mail.Message {
+			m := message("From: a@x.example, b@y.example")
 			m.From = []mail.Mailbox{{Addr: "a@x.example"}, {Addr: "b@y.example"}}
 			return m
-		}(), none, "from.many"},
+		}(), none, "from.authors"},
 		{"no author", message("Subject: x"), none, "from.none"},
 		{"DMARC says reject", from("Ann <ann@shop.example>"), fail("reject"), "dmarc"},
 		{"DMARC says nothing", from("Ann <ann@shop.example>"), fail("none"), "dmarc.none"},
