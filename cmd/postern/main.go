@@ -41,6 +41,7 @@ type cli struct {
 	Queue      queueCmd      `cmd:"" help:"What waits to be delivered: list, retry."`
 	Trace      traceCmd      `cmd:"" help:"What became of each message, one entry per recipient."`
 	Quarantine quarantineCmd `cmd:"" help:"Held mail: list, show, release, delete."`
+	Exchange   exchangeCmd   `cmd:"" help:"Exchange Online: connect, plan, apply, verify, roll back."`
 	Alarm      alarmCmd      `cmd:"" help:"Alarms: list, clear."`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one file while the relay runs."`
 	Restore    restoreCmd    `cmd:"" help:"Fill an empty data folder from a backup."`

@@ -66,35 +66,15 @@ func (a *Admin) addKey(ctx context.Context, tenant string) (NewKey, error) {
 const keySetting = "relay-key"
 
 func (a *Admin) sealKey(ctx context.Context, tenant, id, key string) error {
-	t, err := a.Store.Tenant(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	seal, err := a.Root.Unwrap(t.WrappedKey)
-	if err != nil {
-		return fmt.Errorf("key of tenant %s: %w", tenant, err)
-	}
-	return a.Store.PutSetting(ctx, tenant, keySetting, seal.Seal(mail.ID(tenant), keySetting, []byte(id+" "+key)))
+	return a.putSealed(ctx, tenant, keySetting, []byte(id+" "+key))
 }
 
 // PendingKey is the tenant's newest relay key as long as a sealed copy is kept.
 // The error is store.ErrNotFound when there is none.
 func (a *Admin) PendingKey(ctx context.Context, tenant string) (NewKey, error) {
-	sealed, err := a.Store.Setting(ctx, tenant, keySetting)
+	text, err := a.sealed(ctx, tenant, keySetting)
 	if err != nil {
 		return NewKey{}, err
-	}
-	t, err := a.Store.Tenant(ctx, tenant)
-	if err != nil {
-		return NewKey{}, err
-	}
-	seal, err := a.Root.Unwrap(t.WrappedKey)
-	if err != nil {
-		return NewKey{}, fmt.Errorf("key of tenant %s: %w", tenant, err)
-	}
-	text, err := seal.Open(mail.ID(tenant), keySetting, sealed)
-	if err != nil {
-		return NewKey{}, fmt.Errorf("relay key of tenant %s: %w", tenant, err)
 	}
 	id, key, _ := strings.Cut(string(text), " ")
 	return NewKey{Tenant: tenant, Key: key, KeyID: id}, nil

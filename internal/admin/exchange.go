@@ -1,0 +1,352 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"postern/internal/exchange"
+	"postern/internal/exchange/adminapi"
+	"postern/internal/exchange/signin"
+	"postern/internal/mail"
+	"postern/internal/seal"
+	"postern/internal/store"
+)
+
+// Exchange is what connecting tenants to Exchange Online needs of the installation.
+type Exchange struct {
+	*Admin
+	Cloud     string   // as adminapi.CloudFor takes it
+	SmartHost string   // the relay's public name
+	Addresses []string // relay egress, as Exchange sees it
+	Prefix    string   // of the control headers
+	Progress  func(exchange.Event)
+}
+
+// Connection is a tenant's connection to its Exchange organization.
+type Connection struct {
+	Organization string          `json:"organization"`
+	ClientID     string          `json:"client_id"`
+	Kind         signin.Kind     `json:"kind"`
+	Account      string          `json:"account,omitempty"`
+	ConnectedAt  time.Time       `json:"connected_at"`
+	Session      json.RawMessage `json:"-"`
+}
+
+// Credential is how a person or an app signs in: exactly one of Secret,
+// Certificate and Device.
+type Credential struct {
+	Organization string
+	ClientID     string
+	Secret       string
+	Certificate  []byte // PEM with the key
+	Device       func(signin.DeviceCode)
+}
+
+// Settings of a tenant; both are sealed.
+const (
+	sessionSetting    = "exchange-session"
+	connectionSetting = "exchange-connection"
+	journalSetting    = "exchange-journal"
+	optionsSetting    = "exchange-options"
+)
+
+// ErrNotConnected means that a tenant's Exchange organization is not connected.
+var ErrNotConnected = errors.New("not connected to Exchange")
+
+// Connect signs in, sees whether Exchange answers, and keeps the session sealed.
+func (x *Exchange) Connect(ctx context.Context, tenant string, c Credential) (Connection, error) {
+	cloud, err := adminapi.CloudFor(x.Cloud)
+	if err != nil {
+		return Connection{}, err
+	}
+	cfg := signin.Config{Login: cloud.Login, Scope: scope(cloud), Tenant: c.Organization, ClientID: c.ClientID}
+	var session *signin.Session
+	switch {
+	case c.Secret != "":
+		session, err = signin.WithSecret(ctx, cfg, c.Secret)
+	case len(c.Certificate) > 0:
+		session, err = signin.WithCertificate(ctx, cfg, c.Certificate)
+	case c.Device != nil:
+		session, err = signin.Device(ctx, cfg, c.Device)
+	default:
+		return Connection{}, errors.New("no way to sign in is given: use --device, --client-secret-file or --certificate")
+	}
+	if err != nil {
+		return Connection{}, err
+	}
+	conn := Connection{Organization: c.Organization, ClientID: c.ClientID, Kind: session.Kind, Account: session.Account, ConnectedAt: x.now()}
+	if _, err := x.client(session, conn, cloud, tenant, nil).Invoke(ctx, "Get-OrganizationConfig", nil); err != nil {
+		return Connection{}, exchange.Explain(err, "Get-OrganizationConfig")
+	}
+	if err := x.keep(ctx, tenant, session, conn); err != nil {
+		return Connection{}, err
+	}
+	return conn, x.note(ctx, tenant, "exchange.connect", c.Organization, "", string(conn.Kind)+" "+conn.Account)
+}
+
+// scope asks for all that was consented to in Exchange Online of a cloud; a
+// simulated one takes the worldwide address.
+func scope(c adminapi.Cloud) string {
+	if c.Name == "custom" {
+		return "https://outlook.office365.com/.default"
+	}
+	return c.Exchange + "/.default"
+}
+
+// keep stores the session and what is shown of it.
+func (x *Exchange) keep(ctx context.Context, tenant string, s *signin.Session, conn Connection) error {
+	octets, err := s.Export()
+	if err != nil {
+		return fmt.Errorf("keep the sign-in: %w", err)
+	}
+	shown, err := json.Marshal(conn)
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.putSealed(ctx, tenant, sessionSetting, octets), x.putSealed(ctx, tenant, connectionSetting, shown))
+}
+
+// Connection tells how a tenant is connected; ErrNotConnected if it is not.
+func (x *Exchange) Connection(ctx context.Context, tenant string) (Connection, error) {
+	var c Connection
+	shown, err := x.sealed(ctx, tenant, connectionSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		return c, ErrNotConnected
+	}
+	if err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(shown, &c)
+}
+
+// Disconnect forgets the sign-in. steps say what is still to be revoked at
+// Microsoft, where only an administrator can.
+func (x *Exchange) Disconnect(ctx context.Context, tenant string) (steps []string, err error) {
+	conn, err := x.Connection(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := adminapi.CloudFor(x.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{sessionSetting, connectionSetting} {
+		if err := x.Store.PutSetting(ctx, tenant, name, nil); err != nil {
+			return nil, err
+		}
+	}
+	steps = signin.Revoke(signin.Config{Login: cloud.Login, Tenant: conn.Organization, ClientID: conn.ClientID}, conn.Kind)
+	return steps, x.note(ctx, tenant, "exchange.disconnect", conn.Organization, string(conn.Kind), "")
+}
+
+// Engine works on the tenant's Exchange organization. Every call it makes goes to
+// the audit log.
+func (x *Exchange) Engine(ctx context.Context, tenant string) (*exchange.Engine, error) {
+	conn, err := x.Connection(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	octets, err := x.sealed(ctx, tenant, sessionSetting)
+	if err != nil {
+		return nil, err
+	}
+	session, err := signin.Restore(octets, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the stored sign-in cannot be used, connect again: %w", err)
+	}
+	cloud, err := adminapi.CloudFor(x.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	session.Saved = func() {
+		if renewed, err := session.Export(); err == nil {
+			_ = x.putSealed(context.WithoutCancel(ctx), tenant, sessionSetting, renewed) // else the person signs in again sooner
+		}
+	}
+	return &exchange.Engine{
+		Commander: x.client(session, conn, cloud, tenant, append(exchange.Cmdlets(), exchange.ProtectionCmdlets()...)),
+		Journal:   Journal{x.Store, tenant},
+		Probes:    exchange.Probes{MX: x.mx, Roles: rolesOf(session)},
+		Progress:  x.Progress,
+	}, nil
+}
+
+func rolesOf(s *signin.Session) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		token, err := s.Token(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		claims, err := signin.Read(token)
+		return claims.All(), err
+	}
+}
+
+// client is an admin API client whose calls are audited. allowed nil is the
+// set-up's list.
+func (x *Exchange) client(s *signin.Session, conn Connection, cloud adminapi.Cloud, tenant string, allowed []string) *adminapi.Client {
+	if allowed == nil {
+		allowed = exchange.Cmdlets()
+	}
+	return &adminapi.Client{
+		Cloud:   cloud,
+		Tenant:  conn.Organization,
+		Allowed: allowed,
+		Token:   s.Token,
+		User:    conn.Account,
+		Audit:   func(call adminapi.Call) { x.audit(tenant, call) },
+	}
+}
+
+func (x *Exchange) audit(tenant string, call adminapi.Call) {
+	outcome := "ok"
+	if call.Err != nil {
+		outcome = call.Err.Error()
+	}
+	params, _ := json.Marshal(call.Parameters)
+	before, _ := json.Marshal(call.Change.Before)
+	object := call.Cmdlet
+	if call.Change.Action != "" {
+		object += " " + call.Change.Action
+	}
+	// The call was made already; that it could not be written down is told with the
+	// next entry that can.
+	_ = x.note(context.Background(), tenant, "exchange.call", object, string(before), string(params)+" "+outcome)
+}
+
+func (x *Exchange) mx(ctx context.Context, domain string) ([]string, error) {
+	records, err := x.Resolver.LookupMX(ctx, domain)
+	var missing *net.DNSError
+	if errors.As(err, &missing) && missing.IsNotFound {
+		return nil, nil
+	}
+	var hosts []string
+	for _, r := range records {
+		hosts = append(hosts, r.Host)
+	}
+	return hosts, err
+}
+
+// Spec is what Exchange should look like for a tenant as it is configured now.
+func (x *Exchange) Spec(ctx context.Context, tenant string) (exchange.Spec, error) {
+	t, err := x.Store.Tenant(ctx, tenant)
+	if err != nil {
+		return exchange.Spec{}, err
+	}
+	spec := exchange.Spec{Tenant: t.ID, Token: t.Token, SmartHost: x.SmartHost, Addresses: x.Addresses, HeaderPrefix: x.Prefix}
+	domains, err := x.Store.Domains(ctx, tenant)
+	if err != nil {
+		return spec, err
+	}
+	for _, d := range domains {
+		if d.Enabled && d.Architecture == mail.ViaRelay {
+			spec.Domains = append(spec.Domains, d.Name)
+		}
+	}
+	valid, err := x.validKeys(ctx, tenant)
+	if err != nil {
+		return spec, err
+	}
+	for _, k := range valid {
+		spec.KeyHashes = append(spec.KeyHashes, k.Hash)
+	}
+	pending, err := x.PendingKey(ctx, tenant)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return spec, err
+	}
+	spec.Key = pending.Key
+	spec.Options, err = x.Options(ctx, tenant)
+	return spec, err
+}
+
+// Options are a tenant's choices of the set-up.
+func (x *Exchange) Options(ctx context.Context, tenant string) (exchange.Options, error) {
+	var o exchange.Options
+	text, err := x.Store.Setting(ctx, tenant, optionsSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		return o, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	return o, json.Unmarshal(text, &o)
+}
+
+// SetOptions keeps a tenant's choices of the set-up for every later plan.
+func (x *Exchange) SetOptions(ctx context.Context, tenant string, o exchange.Options) error {
+	before, err := x.Options(ctx, tenant)
+	if err != nil || before == o {
+		return err
+	}
+	was, _ := json.Marshal(before)
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	if err := x.Store.PutSetting(ctx, tenant, optionsSetting, text); err != nil {
+		return err
+	}
+	return x.note(ctx, tenant, "exchange.options", tenant, string(was), string(text))
+}
+
+// Journal keeps the journal of a tenant's set-up in the store.
+type Journal struct {
+	Store  *store.Store
+	Tenant string
+}
+
+// Load implements exchange.Journal.
+func (j Journal) Load(ctx context.Context) ([]byte, error) {
+	state, err := j.Store.Setting(ctx, j.Tenant, journalSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return state, err
+}
+
+// Save implements exchange.Journal.
+func (j Journal) Save(ctx context.Context, state []byte) error {
+	return j.Store.PutSetting(ctx, j.Tenant, journalSetting, state)
+}
+
+// putSealed keeps a secret of a tenant under its key.
+func (a *Admin) putSealed(ctx context.Context, tenant, name string, secret []byte) error {
+	key, err := a.tenantKey(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	return a.Store.PutSetting(ctx, tenant, name, key.Seal(mail.ID(tenant), name, secret))
+}
+
+// sealed reads what putSealed kept; store.ErrNotFound if there is nothing.
+func (a *Admin) sealed(ctx context.Context, tenant, name string) ([]byte, error) {
+	octets, err := a.Store.Setting(ctx, tenant, name)
+	if err != nil {
+		return nil, err
+	}
+	key, err := a.tenantKey(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := key.Open(mail.ID(tenant), name, octets)
+	if err != nil {
+		return nil, fmt.Errorf("%s of tenant %s: %w", name, tenant, err)
+	}
+	return secret, nil
+}
+
+func (a *Admin) tenantKey(ctx context.Context, tenant string) (seal.TenantKey, error) {
+	t, err := a.Store.Tenant(ctx, tenant)
+	if err != nil {
+		return seal.TenantKey{}, err
+	}
+	key, err := a.Root.Unwrap(t.WrappedKey)
+	if err != nil {
+		return key, fmt.Errorf("key of tenant %s: %w", tenant, err)
+	}
+	return key, nil
+}
