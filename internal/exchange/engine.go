@@ -52,7 +52,7 @@ func Cmdlets() []string {
 		"Get-InboundConnector", "New-InboundConnector", "Set-InboundConnector", "Remove-InboundConnector",
 		"Get-OutboundConnector", "New-OutboundConnector", "Set-OutboundConnector", "Remove-OutboundConnector", "Validate-OutboundConnector",
 		"Get-TransportRule", "New-TransportRule", "Set-TransportRule", "Enable-TransportRule", "Disable-TransportRule", "Remove-TransportRule",
-		"Get-MessageTraceV2",
+		"Get-MessageTraceV2", "Get-ATPProtectionPolicyRule",
 	}
 }
 
@@ -76,11 +76,21 @@ func (e *Engine) plan(ctx context.Context, s Spec, state *State) (*Plan, error) 
 		return nil, err
 	}
 	p := difference(s, state, cur)
-	p.Checks = preflight(ctx, s, cur, state, e.Probes)
+	p.Checks = append(preflight(ctx, s, cur, state, e.Probes), e.licence(ctx)...)
 	if p.Actions == nil {
 		p.Actions = []Action{}
 	}
 	return p, p.needsKey()
+}
+
+// licence tells what the organization's licence leaves out; nothing of the relay
+// needs more than Exchange Online itself.
+func (e *Engine) licence(ctx context.Context) []Check {
+	licensed, err := e.licensed(ctx)
+	if err != nil || licensed {
+		return nil // not known, or nothing to tell
+	}
+	return []Check{{ID: "licence", Severity: Info, Text: "The organization does not have Defender for Office 365 Plan 1, or the account may not see it: Safe Links, Safe Attachments and impersonation protection are not offered for switching off.", Mend: ""}}
 }
 
 // needsKey refuses a plan that would have to write a key that is not known.

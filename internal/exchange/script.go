@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"postern/internal/exchange/script"
@@ -37,4 +39,52 @@ func Script(spec Spec, opt ScriptOptions) (string, error) {
 			Adds: o.Adds, Redirect: isRedirect(o), First: o.Where == "X14", Steps: o.Steps, Why: o.Why})
 	}
 	return script.Render(setup)
+}
+
+// maxReport bounds a script's report, in octets.
+const maxReport = 1 << 20
+
+// A ScriptReport is what a run of the script printed.
+type ScriptReport struct {
+	Tenant  string   `json:"tenant"`
+	Mode    string   `json:"mode"` // "Apply", "Verify", "Rollback"
+	OK      bool     `json:"ok"`
+	Done    []string `json:"done"`    // actions
+	Drift   []Drift  `json:"drift"`   // after the run
+	Foreign []Drift  `json:"foreign"` // what others changed and a roll back left alone
+	Problem string   `json:"problem"` // why it stopped; "" if it did not
+}
+
+// ReadScriptReport reads a report that a person uploaded or the script sent. It
+// comes from outside: it is believed as far as it says what was done, and nothing
+// in it is run or trusted. The error is a *Problem.
+func ReadScriptReport(tenant string, octets []byte) (*ScriptReport, error) {
+	bad := func(why string) error {
+		return &Problem{Code: "script-report", Cause: sentence("This is not a report of Postern's script: " + why), Mend: "Upload the JSON text that the script printed at its end."}
+	}
+	if len(octets) > maxReport {
+		return nil, bad("it is too large")
+	}
+	var r ScriptReport
+	if err := json.Unmarshal(octets, &r); err != nil {
+		return nil, bad(fmt.Sprintf("it cannot be read (%v)", err))
+	}
+	if r.Tenant != tenant {
+		return nil, &Problem{Code: "script-report", Cause: fmt.Sprintf("The report is of tenant %q, not of %q.", r.Tenant, tenant), Mend: "Upload it at the tenant whose script was run."}
+	}
+	switch r.Mode {
+	case "Apply", "Verify", "Rollback":
+	default:
+		return nil, bad("it names no mode")
+	}
+	return &r, nil
+}
+
+// Report is r as Verify would report it.
+func (r *ScriptReport) Report() *Report {
+	drift := r.Drift
+	if drift == nil {
+		drift = []Drift{}
+	}
+	return &Report{Tenant: r.Tenant, OK: r.OK, Drift: drift}
 }

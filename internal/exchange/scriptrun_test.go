@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -30,17 +29,7 @@ func (of *office) scripted(t *testing.T, spec Spec) *scripted {
 	return &scripted{of, script, map[string][]byte{}}
 }
 
-// scriptReport is what the script prints at its end.
-type scriptReport struct {
-	Tenant, Mode string
-	OK           bool
-	Done         []string
-	Drift        []Drift
-	Foreign      []Drift
-	Problem      string
-}
-
-func (s *scripted) run(t *testing.T, mode string) (scriptReport, error) {
+func (s *scripted) run(t *testing.T, mode string) (*ScriptReport, error) {
 	t.Helper()
 	var sent string
 	host := &ps.Host{Files: s.files, Now: func() time.Time { return time.Now() },
@@ -63,8 +52,8 @@ func (s *scripted) run(t *testing.T, mode string) (scriptReport, error) {
 			return "", nil
 		}}
 	res, err := s.script.Run(t.Context(), host, map[string]any{"Mode": mode, "StateFile": "state.json"})
-	var r scriptReport
-	if jerr := json.Unmarshal([]byte(sent), &r); jerr != nil {
+	r, jerr := ReadScriptReport("contoso", []byte(sent))
+	if jerr != nil {
 		t.Fatalf("mode %s: no report: %v, %v\n%s\n%v", mode, jerr, err, res.Text, res.Messages)
 	}
 	if strings.Contains(sent, testKey) || strings.Contains(sent, testToken) {
@@ -192,4 +181,45 @@ func ruleNames(s map[string]any) string {
 		names = append(names, text(o["Priority"])+" "+text(o["Name"]))
 	}
 	return strings.Join(names, ", ")
+}
+
+func TestTheScriptNamesDriftAndItsReportIsImported(t *testing.T) {
+	of := newOffice(t, twin.TenantOptions{})
+	s := of.scripted(t, testSpec())
+	if r, err := s.run(t, "Verify"); err != nil || r.OK || len(r.Drift) < 8 {
+		t.Errorf("in an untouched tenant: %+v, %v", r, err)
+	}
+	if r, err := s.run(t, "Apply"); err != nil || !r.OK {
+		t.Fatalf("apply: %+v, %v", r, err)
+	}
+	if err := of.tenant.Change("InboundConnector", "Postern Inbound Connector (Receive)", "RestrictDomainsToIPAddresses", true); err != nil {
+		t.Fatal(err)
+	}
+	if err := of.tenant.Change("TransportRule", "Postern Inbound Relay", "ExceptIfFrom", []string{"ceo@contoso.com"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.run(t, "Verify")
+	if err != nil || r.OK || len(r.Drift) != 2 || r.Report().OK {
+		t.Errorf("after two edits by hand: %+v, %v", r, err)
+	}
+	for _, bad := range []string{"", "null", "[]", `{"tenant":"other","mode":"Apply"}`, `{"tenant":"contoso","mode":"Destroy"}`, strings.Repeat(" ", maxReport+1)} {
+		if _, err := ReadScriptReport("contoso", []byte(bad)); err == nil {
+			t.Errorf("%.30q was imported", bad)
+		}
+	}
+}
+
+func TestTheScriptStopsWhenTheRelayIsNotReached(t *testing.T) {
+	of := newOffice(t, twin.TenantOptions{})
+	spec := testSpec()
+	spec.SmartHost = "nowhere.postern.example"
+	r, err := of.scripted(t, spec).run(t, "Apply")
+	if err == nil || !strings.Contains(r.Problem, "could not connect to the relay") {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	for _, rule := range of.tenant.State()["TransportRule"] {
+		if rule.String("RouteMessageOutboundConnector") != "" && rule.String("State") == "Enabled" {
+			t.Error("mail is redirected to a relay that was not reached")
+		}
+	}
 }
