@@ -123,18 +123,45 @@ func edges(g *image.Gray) int {
 	return n
 }
 
-// toGray puts img on white, as mail programs show it.
+// toGray is the brightness of img on white, as mail programs show it.
 func toGray(img image.Image) *image.Gray {
 	b := img.Bounds()
 	g := image.NewGray(image.Rect(0, 0, b.Dx(), b.Dy()))
+	switch m := img.(type) {
+	case *image.YCbCr: // JPEG: brightness is stored as such
+		for y := range b.Dy() {
+			copy(g.Pix[y*g.Stride:][:b.Dx()], m.Y[y*m.YStride:])
+		}
+		return g
+	case *image.Gray:
+		for y := range b.Dy() {
+			copy(g.Pix[y*g.Stride:][:b.Dx()], m.Pix[y*m.Stride:])
+		}
+		return g
+	case *image.Paletted:
+		var level [256]uint8
+		for i, c := range m.Palette {
+			level[i] = brightness(c)
+		}
+		for y := range b.Dy() {
+			for x, v := range m.Pix[y*m.Stride:][:b.Dx()] {
+				g.Pix[y*g.Stride+x] = level[v]
+			}
+		}
+		return g
+	}
 	for y := range b.Dy() {
 		for x := range b.Dx() {
-			r, gr, bl, a := img.At(b.Min.X+x, b.Min.Y+y).RGBA()
-			white := 0xffff - a
-			g.SetGray(x, y, color.Gray{Y: uint8((299*(r+white) + 587*(gr+white) + 114*(bl+white)) / 1000 >> 8)})
+			g.Pix[y*g.Stride+x] = brightness(img.At(b.Min.X+x, b.Min.Y+y))
 		}
 	}
 	return g
+}
+
+func brightness(c color.Color) uint8 {
+	r, g, b, a := c.RGBA()
+	white := 0xffff - a
+	return uint8((299*(r+white) + 587*(g+white) + 114*(b+white)) / 1000 >> 8)
 }
 
 // scanWords tell the reader to take out his telephone.
@@ -151,7 +178,7 @@ func (j *judge) code(text string, p *mail.Part) {
 	score := 10
 	if j.bait() {
 		score = 50
-		folded := scan.Fold(j.msg.Text[:min(len(j.msg.Text), 16<<10)])
+		folded := j.about.Folded(j.msg)
 		for _, w := range scanWords {
 			if strings.Contains(folded, w) {
 				score = 60

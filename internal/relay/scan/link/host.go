@@ -178,8 +178,8 @@ var askWords = []string{
 }
 
 // asks reports whether the text asks its reader to sign in or confirm something.
-func asks(msg *mail.Message) bool {
-	folded := scan.Fold(msg.Subject + "\n" + msg.Text[:min(len(msg.Text), 16<<10)])
+func asks(folded string) bool {
+	folded = folded[:min(len(folded), 16<<10)]
 	for _, w := range askWords {
 		if strings.Contains(folded, w) {
 			return true

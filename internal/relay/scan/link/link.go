@@ -56,7 +56,7 @@ func newJudge(msg *mail.Message, about scan.About) *judge {
 	if len(msg.From) > 0 {
 		j.org = scan.Organization(mail.DomainOf(msg.From[0].Addr))
 	}
-	j.bait = sync.OnceValue(func() bool { return asks(msg) })
+	j.bait = sync.OnceValue(func() bool { return asks(about.Folded(msg)) })
 	return j
 }
 
