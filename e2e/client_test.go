@@ -28,33 +28,41 @@ func (a answer) String() string { return fmt.Sprintf("%d %s", a.code, a.text) }
 
 // dial connects, reads the greeting and says EHLO, over TLS unless plain.
 func dial(addr string, plain bool) (*client, error) {
+	if plain {
+		return dialTLS(addr, nil)
+	}
+	return dialTLS(addr, clientTLS())
+}
+
+// dialTLS is dial with TLS as t says, or without if it is nil.
+func dialTLS(addr string, t *tls.Config) (*client, error) {
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
 		return nil, err
 	}
 	c := &client{conn, bufio.NewReader(conn)}
 	conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if err = c.hello(plain); err != nil {
+	if err = c.hello(t); err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *client) hello(plain bool) error {
+func (c *client) hello(conf *tls.Config) error {
 	if a, err := c.answer(); err != nil || a.code != 220 {
 		return fmt.Errorf("greeting %s: %w", a, orUnexpected(err))
 	}
 	if a, err := c.say("EHLO mail-am1.outbound.protection.outlook.test"); err != nil || a.code != 250 {
 		return fmt.Errorf("EHLO: %s: %w", a, orUnexpected(err))
 	}
-	if plain {
+	if conf == nil {
 		return nil
 	}
 	if a, err := c.say("STARTTLS"); err != nil || a.code != 220 {
 		return fmt.Errorf("STARTTLS: %s: %w", a, orUnexpected(err))
 	}
-	t := tls.Client(c.conn, clientTLS())
+	t := tls.Client(c.conn, conf)
 	if err := t.Handshake(); err != nil {
 		return err
 	}

@@ -44,12 +44,17 @@ const sinkHost = "mx.contoso.test"
 // newSink starts an MTA with a certificate and a DNS zone that names it.
 func newSink(t *testing.T) *sink {
 	t.Helper()
+	return newSinkAt(t, freePort(t))
+}
+
+// newSinkAt is newSink at an address of the caller's.
+func newSinkAt(t *testing.T, addr string) *sink {
+	t.Helper()
 	zone, err := dns.NewZone(sinkHost + ". A 127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &sink{dns: zone.Addr(), zone: zone, take: func(delivered) {}}
-	addr := freePort(t)
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +174,14 @@ func troubles(env *mail.Envelope) (error, bool) {
 		time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
 	}
 	return nil, false
+}
+
+// refuseAll refuses for good.
+func refuseAll(env *mail.Envelope) (error, bool) {
+	if env == nil {
+		return nil, false
+	}
+	return &mail.Reply{Code: 550, Enhanced: "5.1.10", Text: "No such recipient"}, false
 }
 
 // body is what follows the header.
