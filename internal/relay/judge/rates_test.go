@@ -225,3 +225,27 @@ func BenchmarkStages(b *testing.B) {
 		judge(b.Context(), jobs[i%len(jobs)], octets[i%len(jobs)])
 	}
 }
+
+// TestNoHiddenFilePasses sends messages that hide the EICAR test file behind
+// ambiguities through the whole judge: each must be found or held.
+func TestNoHiddenFilePasses(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(testData(t), "evasion", "*"))
+	if err != nil || len(files) == 0 {
+		t.Skip("no messages that hide something")
+	}
+	var samples []Sample
+	for _, f := range files {
+		samples = append(samples, Sample{File: f, Via: mail.ViaMX})
+	}
+	var r Rates
+	err = Rate(t.Context(), offline(), samples, runtime.NumCPU(), nil, mail.Rules{}, func(x Rated) {
+		r.Add(x.Decision.Verdict)
+		if x.Err != nil || x.Decision.Action != mail.Hold {
+			t.Errorf("%s: %s, %v", filepath.Base(x.File), x.Decision.Verdict, x.Err)
+		}
+	})
+	t.Logf("%d messages: %v", r.Messages, r.ByVerdict)
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -17,6 +17,8 @@ var rules = []rule{
 		says: "speaks of trouble with the mailbox and wants something done about it"},
 	{name: "phish.password", class: mail.Phish, score: 30, more: 5, most: 50, all: []topicName{"password", "deadline"}, any: []topicName{"click", "verify", "mailbox", "account"}, links: true,
 		says: "says that a password ends and asks to keep or renew it"},
+	{name: "phish.keep", class: mail.Phish, score: 40, all: []topicName{"keep"}, links: true,
+		says: "offers to keep a password by a link, which no honest administrator does"},
 	{name: "phish.payment", class: mail.Phish, score: 25, more: 4, most: 45, least: 3, all: []topicName{"bill", "account"}, any: []topicName{"verify", "threat", "deadline"}, links: true,
 		says: "says that a payment failed and asks for payment details"},
 	{name: "phish.parcel", class: mail.Phish, score: 25, more: 5, most: 45, least: 2, all: []topicName{"parcel"}, any: []topicName{"verify", "deadline", "bill"}, links: true, short: 6000,

@@ -421,6 +421,23 @@ var topics = []topic{
 		contrasena caduca
 		contrasena expira*
 		contrasena vence`},
+	{"keep", `
+		keep same password
+		keep my password
+		keep your password
+		keep current password
+		keep your current password
+		keep the same password
+		keep using the same password
+		continue with same password
+		continue using same password
+		retain your password
+		retain same password
+		passwort beibehalten
+		conserver votre mot de passe
+		conserver le meme mot de passe
+		mantener la misma contrasena
+		mantener su contrasena`},
 	{"bill", `
 		payment declined
 		payment was declined
