@@ -36,6 +36,8 @@ type Config struct {
 	Exchange ExchangeConfig `yaml:"exchange"`
 	Spool    SpoolConfig    `yaml:"spool"`
 	Log      LogConfig      `yaml:"log"`
+	Traces   TracesConfig   `yaml:"traces"`
+	Webhooks []HookConfig   `yaml:"webhooks"`
 
 	file string // where it was read from
 }
@@ -130,6 +132,20 @@ type LogConfig struct {
 	Format string `yaml:"format"` // json (default) or text
 }
 
+// TracesConfig says where traces of messages go; without an endpoint there are none.
+type TracesConfig struct {
+	Endpoint string  `yaml:"endpoint"` // address of an OTLP/HTTP collector
+	Sample   float64 `yaml:"sample"`   // share of the messages, default 1
+}
+
+// HookConfig is one receiver of signed notices.
+type HookConfig struct {
+	URL          string   `yaml:"url"`
+	SecretFile   string   `yaml:"secret_file"`
+	Events       []string `yaml:"events"`        // default alarm, held, released
+	AllowPrivate bool     `yaml:"allow_private"` // may be on this machine or in a private network, and without TLS
+}
+
 // configPlaces are tried in turn when --config is not given.
 var configPlaces = []string{"postern.yaml", "/etc/postern/postern.yaml"}
 
@@ -196,6 +212,7 @@ func (c *Config) setDefaults() {
 	def(&c.Judge.Budget, 90*time.Second)
 	def(&c.Exchange.Cloud, "worldwide")
 	def(&c.Log.Level, "info")
+	def(&c.Traces.Sample, 1)
 	def(&c.Log.Format, "json")
 	def(&c.SMTP.TLS.ACME.HTTP, ":80")
 	if len(c.SMTP.Listen) == 0 {
@@ -234,6 +251,9 @@ func (c *Config) check() error {
 		return errors.New("smtp.tls has both cert and acme: keep one")
 	case *c.SMTP.RequireTLS && c.SMTP.TLS.Cert == "" && c.SMTP.TLS.ACME.Email == "":
 		return errors.New("smtp.tls is missing: Exchange hands mail over TLS only; give cert and key, or acme.email, or set smtp.require_tls: false for a lab")
+	}
+	if err := c.Traces.check(); err != nil {
+		return err
 	}
 	return c.checkAddresses()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,16 @@ type quarantineReleaseCmd struct {
 
 func (q *quarantineReleaseCmd) Run(c *console) error {
 	return c.with(func(o *opened) error {
-		r, err := newRelay(c.ctx, o, relayOptions{})
+		hooks, err := newHooks(o)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
+			defer cancel()
+			hooks.Close(ctx)
+		}()
+		r, err := newRelay(c.ctx, o, relayOptions{notify: hooks.Emit})
 		if err != nil {
 			return err
 		}

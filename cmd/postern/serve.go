@@ -24,6 +24,7 @@ import (
 	"postern/internal/relay/ingress"
 	"postern/internal/relay/judge"
 	"postern/internal/relay/quarantine"
+	"postern/internal/webhook"
 )
 
 type serveCmd struct{}
@@ -73,7 +74,9 @@ type server struct {
 	smtp    *ingress.Server
 	certs   *certificates
 	keeper  *quarantine.Keeper
-	stop    context.CancelFunc // ends relay.Life
+	hooks   *webhook.Sender             // nil when none is configured
+	traced  func(context.Context) error // sends the traces that wait
+	stop    context.CancelFunc          // ends relay.Life
 
 	mail  []net.Listener // opened before anything runs, so that a port in use is said at once
 	web   []webListener
@@ -97,6 +100,15 @@ func newServer(ctx context.Context, o *opened) (*server, error) {
 			return nil, err
 		}
 		with.judges = s.pool
+	}
+	if s.hooks, err = newHooks(o); err != nil {
+		return nil, err
+	}
+	if s.hooks != nil {
+		with.notify = s.hooks.Emit
+	}
+	if with.tracer, s.traced, err = newTraces(ctx, o.conf, o.log); err != nil {
+		return nil, err
 	}
 	if s.relay, err = newRelay(life, o, with); err != nil {
 		return nil, err
@@ -213,6 +225,7 @@ func (s *server) run(ctx context.Context) error {
 		go s.certs.watch(background, s.relay)
 	}
 	go s.hangups(background)
+	go s.watchdog(background)
 	for _, l := range s.mail {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })
 		s.log.Info("listening", "smtp", l.Addr().String())
@@ -245,6 +258,10 @@ func (s *server) drain() {
 	}
 	s.stop()
 	s.relay.Sender.Close()
+	s.hooks.Close(ctx)
+	if err := s.traced(ctx); err != nil {
+		s.log.Warn("traces that waited were not sent", "err", err)
+	}
 	s.log.Info("stopped")
 }
 
@@ -286,6 +303,26 @@ func (s *server) reload(ctx context.Context) {
 		s.log.Error("tenants could not be read again", "err", err)
 	}
 	s.log.Info("reloaded; keys other than smtp.tls and relay.sources take effect at the next start")
+}
+
+// watchdog tells systemd, where it asks (WatchdogSec), that the store still answers.
+func (s *server) watchdog(ctx context.Context) {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return
+	}
+	tick := time.NewTicker(every / 3)
+	defer tick.Stop()
+	for {
+		if _, err := s.o.store.Generation(ctx); err == nil {
+			_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 func ignoreClosed(err error) error {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"postern/internal/metric"
 	"postern/internal/relay"
@@ -21,6 +22,7 @@ import (
 	"postern/internal/relay/scan/clamd"
 	"postern/internal/relay/scan/rspamd"
 	"postern/internal/spool"
+	"postern/internal/webhook"
 )
 
 // relayOptions are what a running relay has and a single release has not.
@@ -28,6 +30,8 @@ type relayOptions struct {
 	judges relay.Judges
 	metric *metric.Set
 	log    *slog.Logger
+	notify func(webhook.Event)
+	tracer trace.Tracer
 }
 
 // newRelay builds the stages in the data's order.

@@ -10,6 +10,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay/judge"
 	"postern/internal/store"
+	"postern/internal/webhook"
 )
 
 // maxJudgings is how often judging is tried before the message is held.
@@ -162,7 +163,24 @@ func (r *Relay) advance(ctx context.Context, changes ...store.Change) error {
 	for _, id := range finished {
 		r.discard(ctx, id)
 	}
+	for _, c := range changes {
+		if c.State == mail.Held {
+			r.notify(webhook.Held, c)
+		}
+	}
 	return nil
+}
+
+// notify tells the webhooks of a change that is in the ledger.
+func (r *Relay) notify(event string, c store.Change) {
+	if r.Notify == nil {
+		return
+	}
+	e := webhook.Event{Event: event, Tenant: c.Tenant, Message: c.Message, Rcpt: &c.N}
+	if c.Decision != nil {
+		e.Verdict, e.Score = c.Decision.Verdict, c.Decision.Score
+	}
+	r.Notify(e)
 }
 
 // discard removes large content. What stays behind after an error is found by the
@@ -180,6 +198,9 @@ func (r *Relay) Alarm(kind, tenant, text string) {
 		r.Log.Error("alarm could not be stored", "kind", kind, "tenant", tenant, "err", err)
 	}
 	r.Log.Warn("alarm", "kind", kind, "tenant", tenant, "text", text)
+	if r.Notify != nil {
+		r.Notify(webhook.Event{Event: webhook.Alarm, Tenant: tenant, Kind: kind, Text: text})
+	}
 }
 
 // envelope is the message's envelope with its recipients.

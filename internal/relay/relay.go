@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"postern/internal/mail"
 	"postern/internal/metric"
 	"postern/internal/relay/admit"
@@ -17,6 +19,7 @@ import (
 	"postern/internal/relay/policy"
 	"postern/internal/spool"
 	"postern/internal/store"
+	"postern/internal/webhook"
 )
 
 // Relay joins the stages. All fields but those marked are required.
@@ -35,6 +38,8 @@ type Relay struct {
 	Life      context.Context // ends when the process is to stop
 	Log       *slog.Logger
 	Metric    *metric.Set
+	Notify    func(webhook.Event) // told of alarms, held and delivered copies; must not wait; nil: nobody is told
+	Tracer    trace.Tracer        // nil: no traces
 
 	cached  atomic.Int64 // octets of accepted messages in memory
 	pending atomic.Int64 // messages in memory between accepted and sent
@@ -59,6 +64,7 @@ type Retry struct {
 // reason it carries; after any other error the client still owns it and is told
 // 451 4.3.0.
 func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) (id mail.ID, err error) {
+	began := time.Now()
 	if err := r.Guard.Room(); err != nil {
 		return "", err
 	}
@@ -84,6 +90,7 @@ func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) 
 			r.forget(batch[i:])
 			return "", fmt.Errorf("commit message for %s: %w", m.Tenant, err)
 		}
+		r.traceAccept(ctx, m, began)
 		r.begin(m)
 	}
 	return batch[0].ID, nil
@@ -92,6 +99,8 @@ func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) 
 // Process judges an accepted message and acts on the verdict, recipient by
 // recipient. It may run again after a crash: each step is repeatable.
 func (r *Relay) Process(ctx context.Context, m *message) error {
+	ctx, span := r.span(ctx, m, "judge")
+	defer span.End()
 	found, err := r.judge(ctx, m)
 	if err != nil {
 		return r.unjudged(ctx, m, err)
@@ -111,6 +120,7 @@ func (r *Relay) Process(ctx context.Context, m *message) error {
 			Forced:       forced(to),
 		})
 		r.decide(m, to, d)
+		r.traceDecision(span, to, d)
 		switch d.Action {
 		case mail.Deliver:
 			ready = append(ready, to)

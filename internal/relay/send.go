@@ -10,6 +10,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
+	"postern/internal/webhook"
 )
 
 // send puts recipients' copies into the queue, one job for each domain and
@@ -57,6 +58,8 @@ func (r *Relay) send(m *message, ready []*store.Recipient) {
 // of each.
 func (r *Relay) deliver(ctx context.Context, m *message, rcpts []*store.Recipient, domain mail.Domain) []deliver.Outcome {
 	began := time.Now()
+	ctx, span := r.span(ctx, m, "deliver")
+	defer span.End()
 	tenant, _ := r.Directory.Tenant(m.Tenant)
 	env := m.envelope()
 	job := deliver.Job{
@@ -85,6 +88,7 @@ func (r *Relay) deliver(ctx context.Context, m *message, rcpts []*store.Recipien
 	}
 	out := r.Sender.Send(ctx, job)
 	r.settleAll(write, m, rcpts, out, settled)
+	r.traceDelivery(span, m.decision(rcpts[0]).Verdict, out)
 	r.Metric.DeliverTime.Observe(time.Since(began).Seconds())
 	return out
 }
@@ -125,7 +129,19 @@ func (r *Relay) settle(ctx context.Context, m *message, rcpts []*store.Recipient
 		changes = append(changes, c)
 		r.Metric.Deliveries.WithLabelValues(m.Tenant, string(o.Kind)).Inc()
 	}
-	return r.advance(ctx, changes...)
+	if err := r.advance(ctx, changes...); err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if c.State != mail.Delivered {
+			continue
+		}
+		if !rcpts[i].HeldAt.IsZero() {
+			r.notify(webhook.Released, c)
+		}
+		r.notify(webhook.Delivered, c)
+	}
+	return nil
 }
 
 // deferred tries again later, until the message is too old: then it is held with
