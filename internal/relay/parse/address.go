@@ -33,15 +33,16 @@ func addressList(value string) (boxes []mail.Mailbox, odd, more bool) {
 }
 
 type addressParser struct {
-	in    string
-	pos   int
-	words []byte   // what stands outside angle brackets since the last comma: a name or a bare address
-	angle []string // what stood in angle brackets since then
-	after int      // length of words when the last bracket closed
-	note  string   // last comment: the old place of a name (RFC 5322 §3.4, "pat@x (Pat)")
-	bare  bool     // words holds an "@" outside quotes
-	boxes []mail.Mailbox
-	odd   bool
+	in     string
+	pos    int
+	words  []byte   // what stands outside angle brackets since the last comma: a name or a bare address
+	angle  []string // what stood in angle brackets since then
+	before int      // length of words when the first bracket opened
+	after  int      // and when the last one closed
+	note   string   // last comment: the old place of a name (RFC 5322 §3.4, "pat@x (Pat)")
+	bare   bool     // words holds an "@" outside quotes
+	boxes  []mail.Mailbox
+	odd    bool
 }
 
 func (p *addressParser) step() {
@@ -116,6 +117,9 @@ func (p *addressParser) comment() {
 }
 
 func (p *addressParser) bracket() {
+	if len(p.angle) == 0 {
+		p.before = len(p.words)
+	}
 	rest := p.in[p.pos+1:]
 	end := strings.IndexAny(rest, "<>\"")
 	if end >= 0 && rest[end] == '"' { // a quoted local part may hold a bracket
@@ -147,6 +151,9 @@ func (p *addressParser) bracket() {
 func (p *addressParser) finish() {
 	words := strings.TrimSpace(string(p.words))
 	name := charset.Header(words)
+	if len(p.angle) > 0 {
+		name = charset.Header(strings.TrimSpace(string(p.words[:p.before])))
+	}
 	note := charset.Header(p.note)
 	switch {
 	case len(p.angle) > 0:
@@ -174,6 +181,9 @@ func (p *addressParser) finish() {
 
 func (p *addressParser) addBare(words, name, note string) {
 	fields := strings.Fields(words)
+	if strings.HasPrefix(words, `"`) {
+		fields = []string{words} // a quoted local part
+	}
 	var addrs []string
 	for _, f := range fields {
 		if strings.Contains(f, "@") {

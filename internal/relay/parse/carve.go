@@ -27,6 +27,10 @@ type carver struct {
 
 // carve looks at text that the strict reading takes as it stands.
 func (p *parser) carve(b []byte, prefix string, h *head, depth int) {
+	if entityLike(b) && p.spend(2*len(b)) {
+		l := lenient{p: p, b: b, prefix: prefix, depth: depth, done: map[span]bool{}}
+		l.run()
+	}
 	c := carver{p: p, prefix: prefix, depth: depth}
 	if h != nil && (h.odd != 0 || h.typ.main != "text/plain" && h.typ.main != "text/html" || h.dispose.main == "attachment") {
 		c.whole(b)
@@ -35,10 +39,6 @@ func (p *parser) carve(b []byte, prefix string, h *head, depth int) {
 	c.base64Runs(b)
 	c.dataURIs(b)
 	c.quoted(b)
-	if entityLike(b) && p.spend(2*len(b)) {
-		l := lenient{p: p, b: b, prefix: prefix, depth: depth, done: map[span]bool{}}
-		l.run()
-	}
 	if h != nil && h.typ.main == "application/mac-binhex40" || bytes.Contains(b[:min(len(b), 4096)], []byte("(This file must be converted with BinHex")) {
 		c.binHex(b)
 	}

@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"postern/internal/mail"
@@ -84,70 +85,79 @@ func squeeze(s string) string {
 	}, s)
 }
 
-// bodyStarts are the places where readers begin the body of a part: after an empty
-// line, whatever ends lines; after the last of several header blocks; at the first
-// line that is no field. headerEnd is the last of them.
+// bodyStarts are the places where readers begin the body of a part: after the first
+// empty line, whatever ends lines; at the first line that is no field; after the
+// last of several blocks of fields with empty lines between them. headerEnd is the
+// last of these.
 func bodyStarts(b []byte, limit int) (starts []int, headerEnd int) {
-	add := func(at int) {
-		for _, s := range starts {
-			if s == at {
-				return
-			}
-		}
-		starts = append(starts, at)
-		headerEnd = max(headerEnd, at)
-	}
 	head := b[:min(len(b), limit)]
-	firstLine, blankStrict, blankAny := -1, -1, -1
-	pos := 0
-	for pos < len(head) { // empty lines before the header
-		line, next := anyLineAt(head, pos)
-		if len(bytes.Trim(line, " \t\x00")) > 0 {
+	pos := skipBlank(head, 0)
+	blank := anyBlank(head, pos)
+	places := []int{strictBlank(head, pos), blank, noField(head, pos)}
+	for blank >= 0 {
+		pos = skipBlank(head, blank)
+		if line, _ := anyLineAt(head, pos); !contentish(line) {
 			break
 		}
-		pos = next
+		blank = anyBlank(head, pos)
+		places = append(places, blank, noField(head, pos))
 	}
-	began := pos
-	blanks := 0
-	for pos < len(head) {
-		line, next := anyLineAt(head, pos)
-		blank := len(bytes.Trim(line, " \t\x00")) == 0
-		switch {
-		case blank && blankAny < 0:
-			blankAny = next
-			blanks++
-		case blank:
-			blanks++
-		case blankAny >= 0 && !contentish(line):
-			if firstLine < 0 {
-				firstLine = pos
-			}
-			if blankStrict < 0 {
-				blankStrict = strictBlank(head, began)
-			}
-			goto end
-		case len(line) > 0 && (line[0] == ' ' || line[0] == '\t'), isFieldStart(line), contentish(line), bytes.IndexByte(line, ':') >= 0 && len(line) < 200 && blankAny < 0:
-		case firstLine < 0:
-			firstLine = pos
-			if blankAny >= 0 {
-				goto end
-			}
-		}
-		pos = next
-	}
-end:
-	if blankStrict < 0 {
-		blankStrict = strictBlank(head, began)
-	}
-	for _, at := range []int{blankStrict, blankAny, firstLine, pos} {
-		if at >= 0 && at < len(b) {
-			add(at)
+	for _, at := range places {
+		if at >= 0 && at < len(b) && !slices.Contains(starts, at) && len(starts) < maxStarts {
+			starts = append(starts, at)
+			headerEnd = max(headerEnd, at)
 		}
 	}
 	if len(starts) == 0 {
-		add(0)
+		starts = append(starts, 0)
 	}
 	return starts, headerEnd
+}
+
+// maxStarts bounds how many beginnings of one body are tried.
+const maxStarts = 8
+
+func isBlank(line []byte) bool { return len(bytes.Trim(line, " \t\x00")) == 0 }
+
+// anyBlank is where the line after the first empty line begins, whatever ends
+// lines; -1 if there is none.
+func anyBlank(b []byte, pos int) int {
+	for pos < len(b) {
+		line, next := anyLineAt(b, pos)
+		if isBlank(line) {
+			return next
+		}
+		pos = next
+	}
+	return -1
+}
+
+// noField is where the first line begins that is neither a field nor the rest of
+// one, before any empty line; -1 if there is none.
+func noField(b []byte, pos int) int {
+	for pos < len(b) {
+		line, next := anyLineAt(b, pos)
+		switch {
+		case isBlank(line):
+			return -1
+		case line[0] != ' ' && line[0] != '\t' && !isFieldStart(line) && !contentish(line) && bytes.IndexByte(line, ':') < 0:
+			return pos
+		}
+		pos = next
+	}
+	return -1
+}
+
+// skipBlank is where the first line from pos on begins that is not empty.
+func skipBlank(b []byte, pos int) int {
+	for pos < len(b) {
+		line, next := anyLineAt(b, pos)
+		if !isBlank(line) {
+			return pos
+		}
+		pos = next
+	}
+	return pos
 }
 
 // strictBlank is where the line after the first empty line begins that CRLF or LF

@@ -20,30 +20,28 @@ const (
 // otherReadings makes the parts that other readers would make of the document, as
 // far as it leaves them the choice. odd is what the strict reading found strange.
 func (p *parser) otherReadings(r *reader, odd oddity, depth int) {
+	for _, g := range r.gaps {
+		if entityLike(r.b[g.from:g.to]) {
+			odd |= oddGap
+		}
+	}
+	p.reportOdd(odd)
+	if odd&^(oddUnclosed|oddFold|oddMixedEnd|oddDecode) != 0 || odd&(oddUnclosed|oddMixedEnd) != 0 && p.stretchesLike(r) {
+		l := lenient{p: p, b: r.b, prefix: r.prefix, odd: odd, depth: depth, done: map[span]bool{}}
+		l.run()
+		p.carveAll(r.b, r.prefix, odd, depth)
+	}
 	for i := range r.found {
 		e := &r.found[i]
 		if e.kind == leaf && e.head.enc == "" && e.body.to > e.body.from {
-			body := r.b[e.body.from:e.body.to]
-			p.carve(body, r.prefix, &e.head, depth)
+			p.carve(r.b[e.body.from:e.body.to], r.prefix, &e.head, depth)
 		}
 	}
 	for _, g := range r.gaps {
-		text := r.b[g.from:g.to]
-		if len(bytes.TrimSpace(text)) == 0 {
-			continue
+		if text := r.b[g.from:g.to]; len(bytes.TrimSpace(text)) > 0 {
+			p.gap(text, r.prefix, depth)
 		}
-		if entityLike(text) {
-			odd |= oddGap
-		}
-		p.gap(text, r.prefix, depth)
 	}
-	p.reportOdd(odd)
-	if odd&^(oddUnclosed|oddFold|oddMixedEnd|oddDecode) == 0 && (odd&(oddUnclosed|oddMixedEnd) == 0 || !p.stretchesLike(r)) {
-		return
-	}
-	l := lenient{p: p, b: r.b, prefix: r.prefix, odd: odd, depth: depth, done: map[span]bool{}}
-	l.run()
-	p.carveAll(r.b, r.prefix, odd, depth)
 }
 
 // stretchesLike reports whether something like a part stands in text or in a gap.

@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"hash/maphash"
 	"strings"
@@ -13,6 +14,10 @@ import (
 // what the strict one has already.
 func (p *parser) addOther(part mail.Part, data []byte, odd oddity, depth int) {
 	part.Type = strings.TrimSpace(part.Type)
+	if i, known := p.seen[sha256.Sum256(data)]; known {
+		p.alsoNamed(i, part)
+		return
+	}
 	fresh := 1.0
 	if readable(data) && !program(data) {
 		if fresh = p.fresh(data); fresh == 0 && !runs[extension(part.Name)] {
@@ -28,6 +33,21 @@ func (p *parser) addOther(part mail.Part, data []byte, odd oddity, depth int) {
 	if i >= 0 {
 		p.disagree(i, odd, fresh)
 	}
+}
+
+// alsoNamed notes the names that another reading gives the part at index i.
+func (p *parser) alsoNamed(i int, other mail.Part) {
+	part := &p.msg.Parts[i]
+	for _, n := range append([]string{other.Name}, other.Names...) {
+		if n == "" || n == part.Name || len(part.Names) >= 16 {
+			continue
+		}
+		if part.Name == "" && runs[extension(n)] {
+			p.report("mime.filename_ambiguous", holdScore, part.Path, fmt.Sprintf("A file that some mail programs show as text is called %q by others.", clip(n)))
+		}
+		part.Names = appendNew(part.Names, n)
+	}
+	p.compareNames(*part)
 }
 
 // lineSeed makes the hashes of lines differ from process to process.

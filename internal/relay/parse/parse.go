@@ -35,6 +35,7 @@ func newParser(lim Limits) *parser {
 		msg:   &mail.Message{},
 		rules: map[string]int{},
 		seen:  map[[32]byte]int{},
+		paths: map[string]int{},
 		budget: unpack.Budget{Deadline: lim.Deadline, Members: lim.Members, Octets: lim.Unpacked, Keep: lim.Kept, KeepOne: lim.Part,
 			Ratio: lim.Ratio, RatioFrom: lim.RatioFrom},
 	}
@@ -46,7 +47,8 @@ type parser struct {
 	msg      *mail.Message
 	rules    map[string]int   // rule and place of a finding → its index in Anomalies
 	seen     map[[32]byte]int // content → index in msg.Parts
-	texts_   []textPart       // to become Message.Text and Links, in order
+	paths    map[string]int   // how many parts have it
+	shown    []textPart       // to become Message.Text and Links, in order
 	budget   unpack.Budget
 	messages int             // attached messages read so far
 	hidden   int             // octets of text that HTML hides

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"path"
+	"strconv"
 	"strings"
 
 	"postern/internal/mail"
@@ -63,9 +64,7 @@ func (p *parser) add(part mail.Part, data []byte, depth int, own bool) int {
 			p.budget.Keep = 0
 		}
 	}
-	i := len(p.msg.Parts)
-	p.seen[part.SHA256] = i
-	p.msg.Parts = append(p.msg.Parts, part)
+	i := p.put(part)
 	p.inside(i, data, depth)
 	if inner && part.Container != "message" {
 		p.disagree(i, p.viaOdd, 1)
@@ -97,10 +96,19 @@ func (p *parser) addMember(parent string, m unpack.Member, depth int) {
 		part.Reading = p.via
 	}
 	part.Sniffed = sniff(m.Data, "")
+	p.inside(p.put(part), m.Data, depth)
+}
+
+// put appends a part under a path of its own.
+func (p *parser) put(part mail.Part) int {
+	p.paths[part.Path]++
+	if n := p.paths[part.Path]; n > 1 {
+		part.Path += "#" + strconv.Itoa(n) // members of one name
+	}
 	i := len(p.msg.Parts)
 	p.seen[part.SHA256] = i
 	p.msg.Parts = append(p.msg.Parts, part)
-	p.inside(i, m.Data, depth)
+	return i
 }
 
 // inside looks into the part at index i if it is a container.

@@ -72,6 +72,10 @@ func (r *reader) read() {
 		if ended && e.kind == message {
 			e.kind = leaf
 		}
+		if e.kind == message && isRoot(path, r.prefix) {
+			path = child(path, r.prefix, 1)
+			e.path = path
+		}
 		r.found = append(r.found, e)
 		i := len(r.found) - 1
 		if e.kind == message {

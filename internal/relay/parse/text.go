@@ -32,13 +32,13 @@ func (p *parser) noteText(i int, data []byte) {
 			return
 		}
 	}
-	p.texts_ = append(p.texts_, textPart{i, data})
+	p.shown = append(p.shown, textPart{i, data})
 }
 
 // texts fills Message.Text and Links.
 func (p *parser) texts() {
 	var text strings.Builder
-	for _, t := range p.texts_ {
+	for _, t := range p.shown {
 		if p.late() {
 			break
 		}
@@ -149,9 +149,9 @@ func (p *parser) addText(part mail.Part, s string) {
 		return
 	}
 	part.Reading, part.Path, part.Charset, part.Container = mail.Lenient, part.Path+"/text", "utf-8", ""
-	n := len(p.texts_)
+	n := len(p.shown)
 	if p.add(part, []byte(s), p.lim.Containers, true) >= 0 {
-		p.texts_ = p.texts_[:n] // its text is being made already
+		p.shown = p.shown[:n] // its text is being made already
 	}
 }
 
