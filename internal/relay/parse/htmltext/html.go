@@ -196,6 +196,7 @@ func (x *extractor) start() {
 	name, hasAttr := x.z.TagName()
 	tag := atom.Lookup(name)
 	var a attrs
+	x.closeImplied(tag)
 	l := x.now()
 	if hasAttr {
 		var hidden bool
@@ -211,7 +212,6 @@ func (x *extractor) start() {
 			l.style(a.style)
 		}
 	}
-	x.closeImplied(tag)
 	if block[tag] {
 		x.newline()
 	}

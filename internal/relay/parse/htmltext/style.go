@@ -86,7 +86,10 @@ var named = map[string]string{"white": "#ffffff", "black": "#000000", "red": "#f
 
 // colour is a colour's one form, "" for those that say nothing.
 func colour(v string) string {
-	v, _, _ = strings.Cut(strings.TrimSpace(strings.ToLower(v)), " ")
+	v = strings.TrimSpace(strings.ToLower(v))
+	if !strings.HasPrefix(v, "rgb(") {
+		v, _, _ = strings.Cut(v, " ")
+	}
 	if c, ok := named[v]; ok {
 		return c
 	}
@@ -98,7 +101,7 @@ func colour(v string) string {
 	}
 	if strings.HasPrefix(v, "rgb(") {
 		out := "#"
-		for part := range strings.SplitSeq(strings.Trim(v[4:], ")"), ",") {
+		for part := range strings.SplitSeq(strings.TrimSuffix(v[4:], ")"), ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(part))
 			if err != nil || n < 0 || n > 255 {
 				return ""
