@@ -14,6 +14,7 @@ import (
 type domainCmd struct {
 	Add     domainAddCmd     `cmd:"" help:"Add a domain with its MTAs, or replace its MTAs."`
 	Resolve domainResolveCmd `cmd:"" help:"Suggest a domain's MTAs from its MX records."`
+	Prove   domainProveCmd   `cmd:"" help:"Show that a domain is the tenant's: by DNS, or by its connected Exchange organization."`
 	Enable  domainEnableCmd  `cmd:"" help:"Take mail for a domain; prints the relay key."`
 	Disable domainDisableCmd `cmd:"" help:"Stop taking mail for a domain: Exchange gets a temporary refusal."`
 	Remove  domainRemoveCmd  `cmd:"" help:"Forget a domain that is not enabled."`
@@ -39,10 +40,11 @@ type domainView struct {
 	Architecture mail.Architecture `json:"architecture"`
 	Enabled      bool              `json:"enabled"`
 	MTAs         []mtaView         `json:"mtas"`
+	Proved       string            `json:"proved"` // "dns", "exchange", or "" when only the person at this console vouches for it
 }
 
 func viewDomain(d mail.Domain) domainView {
-	return domainView{d.Name, d.Tenant, d.Architecture, d.Enabled, viewMTAs(d.MTAs)}
+	return domainView{Domain: d.Name, Tenant: d.Tenant, Architecture: d.Architecture, Enabled: d.Enabled, MTAs: viewMTAs(d.MTAs)}
 }
 
 func viewMTAs(mtas []mail.MTA) []mtaView {
@@ -123,6 +125,22 @@ func (d *domainResolveCmd) Run(c *console) error {
 	})
 }
 
+type domainProveCmd struct {
+	Domain string `arg:""`
+}
+
+func (d *domainProveCmd) Run(c *console) error {
+	return c.with(func(o *opened) error {
+		proof, err := c.exchange(o).ProveDomain(c.ctx, d.Domain)
+		if err != nil {
+			return err
+		}
+		return c.print(map[string]any{"domain": d.Domain, "proved": proof.By}, func(w io.Writer) {
+			fmt.Fprintf(w, "Domain %s is proved by %s.\n", d.Domain, proof.By)
+		})
+	})
+}
+
 type domainEnableCmd struct {
 	Domain string `arg:""`
 }
@@ -188,12 +206,18 @@ func (domainListCmd) Run(c *console) error {
 		}
 		views := make([]domainView, 0, len(all))
 		for _, d := range all {
-			views = append(views, viewDomain(d))
+			v := viewDomain(d)
+			proof, err := o.admin().DomainProof(c.ctx, d)
+			if err != nil && !errors.Is(err, admin.ErrNotProved) {
+				return err
+			}
+			v.Proved = proof.By
+			views = append(views, v)
 		}
 		return c.print(views, func(w io.Writer) {
-			table(w, "DOMAIN\tTENANT\tVIA\tENABLED\tMTA", len(views), func(t io.Writer, i int) {
+			table(w, "DOMAIN\tTENANT\tVIA\tENABLED\tPROVED\tMTA", len(views), func(t io.Writer, i int) {
 				d := views[i]
-				fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%s\n", d.Domain, d.Tenant, d.Architecture, d.Enabled, mtaList(all[i].MTAs))
+				fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%s\t%s\n", d.Domain, d.Tenant, d.Architecture, d.Enabled, orElse(d.Proved, "no"), mtaList(all[i].MTAs))
 			})
 		})
 	})

@@ -19,10 +19,17 @@ import (
 type Admin struct {
 	Store    *store.Store
 	Root     *seal.Root
-	Resolver deliver.Resolver
+	Resolver Resolver
 	Own      func(host string, at netip.AddrPort) bool // whether a next hop is this relay itself
 	Actor    string                                    // who acts: "command line", or a user's address
 	Now      func() time.Time                          // time.Now by default
+}
+
+// Resolver is what checking domains and MTAs needs of DNS; the errors are
+// *net.DNSError.
+type Resolver interface {
+	deliver.Resolver
+	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
 func (a *Admin) now() time.Time {
