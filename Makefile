@@ -16,5 +16,5 @@ check:            ## format, vet, static analysis
 bench:            ## measured beside other relays, in one run
 	./bench/run.sh
 
-deb: build        ## a Debian package in dist/
-	./e2e/deb.sh
+deb:              ## a Debian package in dist/
+	./package/deb.sh
