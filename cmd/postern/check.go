@@ -17,7 +17,9 @@ import (
 	"postern/internal/relay/deliver"
 )
 
-type checkCmd struct{}
+type checkCmd struct {
+	Ready bool `help:"Only ask the running relay whether it takes mail; for health checks."`
+}
 
 // A point is one thing that check looked at.
 type point struct {
@@ -46,10 +48,13 @@ func (c *checker) bad(what, text string, args ...any) {
 	c.points = append(c.points, point{what, false, false, fmt.Sprintf(text, args...)})
 }
 
-func (checkCmd) Run(c *console) error {
+func (v *checkCmd) Run(c *console) error {
 	conf, err := loadConfig(c.config)
 	if err != nil {
 		return err
+	}
+	if v.Ready {
+		return c.ready(conf)
 	}
 	k := &checker{ctx: c.ctx, conf: conf}
 	k.good("configuration", "%s is well-formed", conf.file)
@@ -136,7 +141,7 @@ func (c *checker) ports() {
 
 // portTaken tells a running Postern from another program: the latter is wrong.
 func (c *checker) portTaken(key, addr string, err error) {
-	if key == "smtp.listen" && c.answersAsPostern(addr) {
+	if key == "smtp.listen" && c.answersAsPostern(addr) || key != "smtp.listen" && askReady(c.ctx, addr) == nil {
 		c.good("port", "%s %s: Postern is running", key, addr)
 		return
 	}
