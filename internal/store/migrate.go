@@ -15,7 +15,7 @@ import (
 var migrations embed.FS
 
 // migrate brings the tables to this binary's version: numbered files, forward
-// only, one transaction each. A database that is ahead is ErrTooNew.
+// only, one transaction each; a number may be missing between them. A database that is ahead is ErrTooNew.
 func migrate(ctx context.Context, db *sql.DB, d dialect, now time.Time) error {
 	files, err := fs.Glob(migrations, "migrations/"+d.name+"/*.sql") // sorted, and numbered from 1
 	if err != nil {
@@ -28,10 +28,16 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, now time.Time) error {
 	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema_version").Scan(&have); err != nil {
 		return err
 	}
-	if have > len(files) {
-		return fmt.Errorf("%w: its tables have version %d, this binary knows up to %d: install the newer Postern again, or restore a backup made before the upgrade", ErrTooNew, have, len(files))
+	newest := 0
+	if len(files) > 0 {
+		if newest, err = versionOf(files[len(files)-1]); err != nil {
+			return err
+		}
 	}
-	for _, file := range files[have:] {
+	if have > newest {
+		return fmt.Errorf("%w: its tables have version %d, this binary knows up to %d: install the newer Postern again, or restore a backup made before the upgrade", ErrTooNew, have, newest)
+	}
+	for _, file := range files {
 		if err := migrateTo(ctx, db, d, file, now); err != nil {
 			return fmt.Errorf("migration %s: %w", file, err)
 		}
@@ -39,9 +45,15 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, now time.Time) error {
 	return nil
 }
 
-func migrateTo(ctx context.Context, db *sql.DB, d dialect, file string, now time.Time) error {
+// versionOf is the number that a migration's file begins with.
+func versionOf(file string) (int, error) {
 	number, _, _ := strings.Cut(file[strings.LastIndexByte(file, '/')+1:], "_")
-	version, err := strconv.Atoi(number)
+	return strconv.Atoi(number)
+}
+
+// migrateTo does one migration unless it was done before.
+func migrateTo(ctx context.Context, db *sql.DB, d dialect, file string, now time.Time) error {
+	version, err := versionOf(file)
 	if err != nil {
 		return err
 	}

@@ -78,32 +78,3 @@ func (s *Store) Clear(ctx context.Context, kind, tenant, what string) error {
 		return err
 	})
 }
-
-// A User may sign in to the portal.
-type User struct {
-	ID        string
-	Email     string // unique in the whole store
-	Tenant    string // "" for an administrator of the whole system
-	Role      string
-	Password  string // hash; "" when the user signs in elsewhere
-	CreatedAt time.Time
-}
-
-// AddUser adds a user; ErrExists if the address or id is taken.
-func (s *Store) AddUser(ctx context.Context, u User) error {
-	if u.CreatedAt.IsZero() {
-		u.CreatedAt = s.o.Now()
-	}
-	return s.configure(ctx, "add user "+u.Email, nil, func(t *tx) (int64, error) {
-		return t.exec("INSERT INTO users (tenant, id, email, role, password, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-			u.Tenant, u.ID, u.Email, u.Role, nonEmpty(u.Password), u.CreatedAt.UnixMilli())
-	})
-}
-
-// Users returns a tenant's users by address; all if tenant is "".
-func (s *Store) Users(ctx context.Context, tenant string) ([]User, error) {
-	rows, err := s.query(ctx, "SELECT tenant, id, email, role, coalesce(password, ''), created_at FROM users WHERE (? = '' OR tenant = ?) ORDER BY email", tenant, tenant)
-	return collect(rows, err, func(r *sql.Rows) (u User, err error) {
-		return u, r.Scan(&u.Tenant, &u.ID, &u.Email, &u.Role, &u.Password, stamp{&u.CreatedAt})
-	})
-}

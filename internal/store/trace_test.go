@@ -169,3 +169,30 @@ func TestExpireDropsWhatWasHeldLongEnough(t *testing.T) {
 		}
 	})
 }
+
+func TestVolumesCountByStretchVerdictAndState(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		ctx := t.Context()
+		hour := time.Now().Truncate(time.Hour)
+		for i, tenant := range []string{"acme", "acme", "beta"} {
+			must(t, s.Accept(ctx, &store.Message{ID: mail.NewID(), Tenant: tenant, Received: hour.Add(-time.Duration(i) * time.Hour), Octets: []byte("x"), Size: 1,
+				Recipients: []store.Recipient{{Addr: "ann@example.com", Domain: "example.com"}, {Addr: "bob@example.com", Domain: "example.com"}}}))
+		}
+		for _, tt := range []struct {
+			name, tenant string
+			since        time.Time
+			want         []store.Volume
+		}{
+			{"of one tenant", "acme", hour.Add(-5 * time.Hour), []store.Volume{{At: hour.Add(-time.Hour), State: mail.Accepted, N: 2}, {At: hour, State: mail.Accepted, N: 2}}},
+			{"of all, the newest", "", hour.Add(-time.Minute), []store.Volume{{At: hour, State: mail.Accepted, N: 2}}},
+			{"of nobody", "gamma", hour.Add(-5 * time.Hour), nil},
+		} {
+			got, err := s.Volumes(ctx, tt.tenant, tt.since, time.Hour)
+			must(t, err)
+			if diff := cmp.Diff(tt.want, got, ms); diff != "" {
+				t.Errorf("%s: %s", tt.name, diff)
+			}
+		}
+	})
+}
