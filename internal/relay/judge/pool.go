@@ -46,9 +46,12 @@ type Pool struct {
 	once     sync.Once
 	slots    chan struct{}       // one for each process at work
 	inFlight *semaphore.Weighted // octets
+	born     chan *child         // replacements that were waited for
 
 	mu       sync.Mutex
 	idle     []*child // the last one was used last
+	coming   int      // replacements being started that nobody waits for
+	waiting  int      // messages that wait for one
 	closed   bool
 	warnings []string
 	warned   bool
@@ -71,6 +74,7 @@ func (p *Pool) init() {
 		}
 		p.slots = make(chan struct{}, p.Size)
 		p.inFlight = semaphore.NewWeighted(maxInFlight)
+		p.born = make(chan *child)
 	})
 }
 
@@ -196,8 +200,9 @@ func (p *Pool) inWorker(ctx context.Context, job *Job) (*mail.Judgement, error) 
 	return nil, fmt.Errorf("%w: %w", ErrPoison, last)
 }
 
-// take is an idle worker or a new one. A retry gets a new one, so that nothing
-// an earlier message did to it can play a part.
+// take is an idle worker, one that is being started as a replacement, or a new
+// one. A retry gets a new one, so that nothing an earlier message did to it can
+// play a part.
 func (p *Pool) take(fresh bool) (*child, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -216,25 +221,34 @@ func (p *Pool) take(fresh bool) (*child, error) {
 			return c, nil
 		}
 	}
+	if p.coming > 0 && !fresh { // sooner there than another one
+		p.coming--
+		p.waiting++
+		p.mu.Unlock()
+		if c := <-p.born; c != nil {
+			return c, nil
+		}
+		return p.start()
+	}
 	p.mu.Unlock()
 	return p.start()
 }
 
 // give takes a worker back. One that has served its time is let go and replaced
-// in the background, so that the next message need not wait for the start.
+// in the background, so that the next message need not wait for the whole start.
 func (p *Pool) give(c *child) {
 	if c.served >= p.PerWorker {
 		p.count("retired")
+		p.mu.Lock()
+		enough := p.closed || len(p.idle)+p.coming >= p.Size
+		if !enough {
+			p.coming++
+		}
+		p.mu.Unlock()
 		p.behind.Go(func() {
-			p.mu.Lock()
-			enough := p.closed || len(p.idle) >= p.Size
-			p.mu.Unlock()
-			if enough {
-				c.retire()
-				return
-			}
-			if n, err := p.start(); err == nil { // otherwise the next message will find out
-				p.give(n)
+			if !enough {
+				n, _ := p.start() // an error comes again when the next message wants a worker, and is told then
+				p.arrive(n)
 			}
 			c.retire()
 		})
@@ -248,6 +262,23 @@ func (p *Pool) give(c *child) {
 		return
 	}
 	p.idle = append(p.idle, c)
+}
+
+// arrive hands a replacement, nil if it could not be started, to whoever waits for
+// one.
+func (p *Pool) arrive(c *child) {
+	p.mu.Lock()
+	if p.waiting > 0 {
+		p.waiting--
+		p.mu.Unlock()
+		p.born <- c
+		return
+	}
+	p.coming--
+	p.mu.Unlock()
+	if c != nil {
+		p.give(c)
+	}
 }
 
 // trim lets go of workers not used since before, but keeps one.

@@ -149,6 +149,28 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
+func TestOneWorkerIsStartedForEachThatRetires(t *testing.T) {
+	const messages, each = 400, 10
+	set := metric.New(prometheus.NewRegistry())
+	p := newPool(t, func(p *Pool) { p.PerWorker, p.Metric, p.Size = each, set, 2 })
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range messages / 4 {
+				if _, err := p.Judge(t.Context(), jobOf("fine")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	p.Close()
+	started := testutil.ToFloat64(set.Workers.WithLabelValues("started"))
+	if least := float64(messages / each); started < least || started > least+2 {
+		t.Errorf("%v workers were started for %d messages of %d each", started, messages, each)
+	}
+}
+
 func TestRunLeavesNothingBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	p := newPool(t, nil)
