@@ -36,8 +36,10 @@ type Config struct {
 	Exchange ExchangeConfig `yaml:"exchange"`
 	Spool    SpoolConfig    `yaml:"spool"`
 	Log      LogConfig      `yaml:"log"`
-	Traces   TracesConfig   `yaml:"traces"`
-	Webhooks []HookConfig   `yaml:"webhooks"`
+
+	Quarantine QuarantineConfig `yaml:"quarantine"`
+	Traces     TracesConfig     `yaml:"traces"`
+	Webhooks   []HookConfig     `yaml:"webhooks"`
 
 	file string // where it was read from
 }
@@ -126,6 +128,11 @@ type S3Config struct {
 	Plain         bool   `yaml:"plain"` // HTTP without TLS, for labs
 }
 
+// QuarantineConfig says how long held mail is kept.
+type QuarantineConfig struct {
+	Retention time.Duration `yaml:"retention"` // default 720h, 30 days
+}
+
 // LogConfig is what is logged to standard error.
 type LogConfig struct {
 	Level  string `yaml:"level"`  // debug, info (default), warn, error
@@ -173,7 +180,7 @@ func loadConfig(file string) (*Config, error) {
 	c := &Config{file: file}
 	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, explainYAML(file, err)
+		return nil, explainYAML(file, text, err)
 	}
 	c.setDefaults()
 	if err := c.check(); err != nil {
@@ -182,10 +189,24 @@ func loadConfig(file string) (*Config, error) {
 	return c, nil
 }
 
-var unknownKey = regexp.MustCompile(`unknown field "([^"]*)"`)
+var (
+	unknownKey  = regexp.MustCompile(`unknown field "([^"]*)"`)
+	wrongType   = regexp.MustCompile(`cannot unmarshal (\S+) into Go .* of type (\S+)$`)
+	badDuration = regexp.MustCompile(`invalid duration "([^"]*)"`)
+)
+
+// kinds are Go's types in words.
+var kinds = map[string]string{"int": "a whole number", "int64": "a whole number", "string": "a text", "bool": "true or false", "[]string": "a list such as [a, b]"}
 
 // explainYAML turns the library's several lines with a picture into one line.
-func explainYAML(file string, err error) error {
+func explainYAML(file string, text []byte, err error) error {
+	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
+		line := 1
+		if at := regexp.MustCompile(`:\s*["']?` + regexp.QuoteMeta(m[1])).FindIndex(text); at != nil {
+			line += bytes.Count(text[:at[1]], []byte("\n"))
+		}
+		return fmt.Errorf("%s:%d: %q is no length of time: write one such as 90s, 5m or 120h", file, line, m[1])
+	}
 	var located interface {
 		GetToken() *token.Token
 		GetMessage() string
@@ -196,6 +217,9 @@ func explainYAML(file string, err error) error {
 	line, msg := located.GetToken().Position.Line, located.GetMessage()
 	if m := unknownKey.FindStringSubmatch(msg); m != nil {
 		return fmt.Errorf("%s:%d: unknown key %q: correct its spelling or its place, or remove it; doc/configuration.md lists every key", file, line, m[1])
+	}
+	if m := wrongType.FindStringSubmatch(msg); m != nil && kinds[m[2]] != "" {
+		return fmt.Errorf("%s:%d: this has to be %s", file, line, kinds[m[2]])
 	}
 	return fmt.Errorf("%s:%d: %s", file, line, msg)
 }
@@ -210,6 +234,7 @@ func (c *Config) setDefaults() {
 	def(&c.Deliver.RetryFirst, 5*time.Minute)
 	def(&c.Deliver.Lifetime, 5*24*time.Hour)
 	def(&c.Judge.Budget, 90*time.Second)
+	def(&c.Quarantine.Retention, 30*24*time.Hour)
 	def(&c.Exchange.Cloud, "worldwide")
 	def(&c.Log.Level, "info")
 	def(&c.Traces.Sample, 1)
@@ -255,7 +280,29 @@ func (c *Config) check() error {
 	if err := c.Traces.check(); err != nil {
 		return err
 	}
+	if err := c.checkNumbers(); err != nil {
+		return err
+	}
+	if _, err := logger(c.Log, os.Stderr); err != nil {
+		return err
+	}
 	return c.checkAddresses()
+}
+
+// checkNumbers finds what cannot be counted or waited for.
+func (c *Config) checkNumbers() error {
+	for _, n := range []struct {
+		key   string
+		value int64
+	}{
+		{"smtp.sessions", int64(c.SMTP.Sessions)}, {"smtp.per_address", int64(c.SMTP.PerAddress)}, {"relay.per_tenant", int64(c.Relay.PerTenant)},
+		{"judge.workers", int64(c.Judge.Workers)}, {"judge.budget", int64(c.Judge.Budget)}, {"deliver.retry_first", int64(c.Deliver.RetryFirst)}, {"deliver.lifetime", int64(c.Deliver.Lifetime)},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%s is below zero: give a number from 1 on, or leave it out for the default", n.key)
+		}
+	}
+	return nil
 }
 
 func (c *Config) checkAddresses() error {

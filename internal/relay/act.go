@@ -136,7 +136,7 @@ func (m *message) fresh() {
 func (r *Relay) again(m *message, to *store.Recipient, why string) store.Change {
 	delete(m.decisions, to.N)
 	c := m.change(to, mail.Accepted, why)
-	c.NextAt = time.Now().Add(r.Retry.Judging)
+	c.NextAt = time.Now().Add(r.Retry.judging())
 	return c
 }
 
@@ -146,7 +146,7 @@ func (r *Relay) ended(m *message, to *store.Recipient, d mail.Decision) store.Ch
 		return m.change(to, mail.Dropped, "dropped by a rule: "+firstReason(d))
 	}
 	c := m.change(to, mail.Held, firstReason(d))
-	c.ExpiresAt = time.Now().Add(r.Retry.Retention)
+	c.ExpiresAt = time.Now().Add(r.Retry.retention())
 	r.Metric.Held.WithLabelValues(m.Tenant, string(d.Verdict)).Inc()
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/relay/admit"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
 )
@@ -25,6 +26,24 @@ func (r *Relay) begin(m *message) {
 		return
 	}
 	r.turn(m)
+}
+
+// touch writes down that a relay key is in use, once a minute at most: who rotates
+// keys waits for that.
+func (r *Relay) touch(a admit.Admission) {
+	now := time.Now()
+	minute := now.Unix() / 60
+	if a.KeyID == "" {
+		return
+	}
+	if was, _ := r.touched.Swap(a.KeyID, minute); was == minute {
+		return
+	}
+	go func() {
+		if err := r.Store.TouchKey(context.WithoutCancel(r.Life), a.Tenant.ID, a.KeyID, now); err != nil {
+			r.Log.Warn("use of a relay key could not be written down", "key", a.KeyID, "err", err)
+		}
+	}()
 }
 
 // record ends the way of a message that is only written down.

@@ -1,11 +1,13 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +45,7 @@ type Relay struct {
 
 	cached  atomic.Int64 // octets of accepted messages in memory
 	pending atomic.Int64 // messages in memory between accepted and sent
+	touched sync.Map     // key id to the minute in which its use was written down
 }
 
 // Judges is the judge's side of judge.Pool.
@@ -57,6 +60,16 @@ type Retry struct {
 	Judging   time.Duration // pause after a failed judging, default 30 s
 	Retention time.Duration // how long a held message is kept, default 30 days
 }
+
+const (
+	defaultLifetime  = 5 * 24 * time.Hour
+	defaultJudging   = 30 * time.Second
+	defaultRetention = 30 * 24 * time.Hour
+)
+
+func (t Retry) lifetime() time.Duration  { return cmp.Or(t.Lifetime, defaultLifetime) }
+func (t Retry) judging() time.Duration   { return cmp.Or(t.Judging, defaultJudging) }
+func (t Retry) retention() time.Duration { return cmp.Or(t.Retention, defaultRetention) }
 
 // Accept takes responsibility for one message. After a nil error it is ours:
 // octets and one ledger row per recipient are on disk and survive a power cut
@@ -91,6 +104,7 @@ func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) 
 			return "", fmt.Errorf("commit message for %s: %w", m.Tenant, err)
 		}
 		r.traceAccept(ctx, m, began)
+		r.touch(res.Admissions[i])
 		r.begin(m)
 	}
 	return batch[0].ID, nil

@@ -282,6 +282,28 @@ func TestAHeldMessageIsReleasedOnce(t *testing.T) {
 	}
 }
 
+func TestHeldMailIsKeptForAMonthUnlessSaidOtherwise(t *testing.T) {
+	r := ready(t, func(r *Relay) { r.Retry = Retry{} })
+	to := r.ended(r.accept("Content-Type: application/octet-stream; name=x.com\r\n", eicar+"\r\n", "ann@contoso.example"))
+	if kept := to[0].ExpiresAt.Sub(to[0].HeldAt); to[0].State != mail.Held || kept < 29*24*time.Hour {
+		t.Errorf("kept for %v", kept)
+	}
+}
+
+func TestTheUseOfAKeyIsSeen(t *testing.T) {
+	r := ready(t, nil)
+	r.ended(r.accept("Subject: x\r\n", "text\r\n", "ann@contoso.example"))
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		keys, err := r.Store.Keys(context.Background(), "contoso")
+		if err == nil && len(keys) == 1 && !keys[0].SeenAt.IsZero() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("keys %+v, %v", keys, err)
+		}
+	}
+}
+
 func TestEveryRecipientEndsByItself(t *testing.T) {
 	r := ready(t, nil)
 	id := r.accept("Subject: two\r\n", "text\r\n", "ann@contoso.example", "bob@sub.contoso.example")

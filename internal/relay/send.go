@@ -148,8 +148,8 @@ func (r *Relay) settle(ctx context.Context, m *message, rcpts []*store.Recipient
 // an alarm, and nobody outside gets a bounce (product.md M15).
 func (r *Relay) deferred(m *message, to *store.Recipient, o deliver.Outcome) store.Change {
 	to.Attempts++
-	if time.Since(m.Received) > r.Retry.Lifetime {
-		why := fmt.Sprintf("It could not be delivered for %s; the last answer was: %s", r.Retry.Lifetime.Round(time.Minute), o.Reply)
+	if time.Since(m.Received) > r.Retry.lifetime() {
+		why := fmt.Sprintf("It could not be delivered for %s; the last answer was: %s", r.Retry.lifetime().Round(time.Minute), o.Reply)
 		r.Alarm("undelivered", m.Tenant, fmt.Sprintf("Mail for %s could not be delivered for too long and is held. Last answer: %s", to.Domain, o.Reply))
 		return r.heldInstead(m, to, why)
 	}
@@ -169,7 +169,7 @@ func (r *Relay) heldInstead(m *message, to *store.Recipient, why string) store.C
 	d := m.decision(to)
 	d.Action, d.Reasons = mail.Hold, append([]string{why}, d.Reasons...)
 	c := m.change(to, mail.Held, why)
-	c.ExpiresAt = time.Now().Add(r.Retry.Retention)
+	c.ExpiresAt = time.Now().Add(r.Retry.retention())
 	r.Metric.Held.WithLabelValues(m.Tenant, string(d.Verdict)).Inc()
 	return c
 }
