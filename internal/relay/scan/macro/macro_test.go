@@ -167,6 +167,7 @@ func TestSmallParts(t *testing.T) {
 		{"a broken up equation", "a.doc", `{\rtf1{\object{\*\objdata 0105{\par}0000 02000000\~0b0000004571756174\bin0 696f6e2e3300}}}`, "object.equation"},
 		{"a package with a script", "a.rtf", rtf("\x01\x05\x00\x00\x02\x00\x00\x00\x08\x00\x00\x00Package\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00a.js\x00C:\\a.js\x00"), "object.program"},
 		{"an object that loads itself", "a.rtf", rtf("something"), "rtf.update"},
+		{"an equation behind octets that are no UTF-8", "a.rtf", `{\rtf1 ` + strings.Repeat("\x96", 40) + `{\object{\*\OBJDATA ` + hex.EncodeToString([]byte("\x01\x05\x00\x00\x02\x00\x00\x00\x0b\x00\x00\x00Equation.3\x00")) + `}}}`, "object.equation"},
 		{"plain RTF", "a.rtf", `{\rtf1\ansi hello}`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

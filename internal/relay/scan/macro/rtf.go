@@ -11,6 +11,19 @@ import (
 // maxRTF is how much of an RTF document is looked at.
 const maxRTF = 16 << 20
 
+// lower is d with ASCII letters in lower case, octet for octet: bytes.ToLower puts
+// three octets for one that is no UTF-8, and a place in its result is none in d.
+func lower(d []byte) []byte {
+	out := make([]byte, len(d))
+	for i, c := range d {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		out[i] = c
+	}
+	return out
+}
+
 // isRTF is as lenient as Word, which needs no more than this.
 func isRTF(d []byte) bool {
 	d = bytes.TrimLeft(d[:min(len(d), 256)], " \t\r\n\x00")
@@ -21,7 +34,7 @@ func isRTF(d []byte) bool {
 // broken up by anything that Word skips.
 func richText(p *mail.Part) []mail.Finding {
 	d := p.Data[:min(len(p.Data), maxRTF)]
-	low := bytes.ToLower(d)
+	low := lower(d)
 	update := hasControl(low, `\objupdate`)
 	var found []mail.Finding
 	objects := 0
