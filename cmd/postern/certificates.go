@@ -32,7 +32,7 @@ func newCertificates(ctx context.Context, conf *Config, log *slog.Logger, m *met
 	case t.Cert != "":
 		c := &ingress.Certificate{CertFile: t.Cert, KeyFile: t.Key, Log: log, Metric: m}
 		if err := c.Reload(); err != nil {
-			return nil, fmt.Errorf("smtp.tls: %w", err)
+			return nil, fmt.Errorf("smtp.tls: %w: cert and key have to name the PEM files of a certificate chain and of its private key, readable by the user that runs Postern", err)
 		}
 		return &certificates{files: c}, nil
 	case t.ACME.Email != "":

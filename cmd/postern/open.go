@@ -40,7 +40,7 @@ func openStore(ctx context.Context, conf *Config, log *slog.Logger) (*opened, er
 	}
 	root, err := seal.Open(conf.path("root.key"))
 	if err != nil {
-		return nil, fmt.Errorf("root key: %w", err)
+		return nil, err
 	}
 	st, err := store.Open(ctx, store.Options{
 		DSN:      conf.Database,
@@ -117,13 +117,17 @@ func (c *console) with(f func(o *opened) error) error {
 	return f(o)
 }
 
+// exchangePort is where Exchange finds us under our public name and addresses,
+// whatever local port that is led to.
+const exchangePort = 25
+
 // ownHop reports whether a next hop is this relay: by its public name and a port it
 // listens on, or by address.
 func ownHop(conf *Config) func(host string, at netip.AddrPort) bool {
 	own := ownAddress(conf)
 	return func(host string, at netip.AddrPort) bool {
 		if strings.EqualFold(strings.TrimSuffix(host, "."), conf.Hostname) {
-			return own(netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port()))
+			return at.Port() == exchangePort || own(netip.AddrPortFrom(netip.IPv4Unspecified(), at.Port()))
 		}
 		return own(at)
 	}
@@ -158,6 +162,9 @@ func ownAddress(conf *Config) func(netip.AddrPort) bool {
 	}
 	return func(ap netip.AddrPort) bool {
 		addr := ap.Addr().Unmap()
+		if public[addr] && ap.Port() == exchangePort {
+			return true
+		}
 		for _, p := range ports {
 			if p.port != ap.Port() {
 				continue

@@ -188,7 +188,7 @@ func explainListen(key, addr string, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%s: not allowed to use %s: ports below 1024 need CAP_NET_BIND_SERVICE, which the systemd unit grants", key, addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%s: this machine has no address %s", key, addr)
+		return fmt.Errorf("%s: this machine has no address %s: choose one of its own, or 0.0.0.0 for all", key, addr)
 	}
 	return fmt.Errorf("%s: %w", key, err)
 }
