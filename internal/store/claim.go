@@ -33,6 +33,11 @@ const dueOfTenant = "SELECT r.tenant, r.message, r.n, r.next_at FROM recipients 
 //
 // The lease ends with Advance: in a terminal state, or with a NextAt.
 func (s *Store) Claim(ctx context.Context, now time.Time, limit int) ([]Work, error) {
+	if s.d.single && s.buried.Swap(now.Unix()) != now.Unix() {
+		if err := s.bury(ctx); err != nil {
+			return nil, err
+		}
+	}
 	dead := s.deadBefore(now)
 	due, err := s.due(ctx, now, dead, limit)
 	if err != nil {

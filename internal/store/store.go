@@ -49,18 +49,19 @@ const (
 
 // Store is open to one database. It is safe for concurrent use.
 type Store struct {
-	o     Options
-	d     dialect
-	read  *sql.DB // read-only on SQLite
-	w     *writer
-	epoch int64 // of this process: names its leases and numbers its octets
-	claim atomic.Int64
-	rows  atomic.Int64 // octets written by this process
-	facts facts
-	clock clock
-	lock  *os.File // of the data folder; nil on PostgreSQL
-	alone bool     // no other process had the data folder open
-	seen  *seen    // nil on PostgreSQL, which has an index for it
+	o      Options
+	d      dialect
+	read   *sql.DB // read-only on SQLite
+	w      *writer
+	epoch  int64 // of this process: names its leases and numbers its octets
+	claim  atomic.Int64
+	buried atomic.Int64 // Unix second in which dead processes were last looked for
+	rows   atomic.Int64 // octets written by this process
+	facts  facts
+	clock  clock
+	lock   *os.File // of the data folder; nil on PostgreSQL
+	alone  bool     // no other process had the data folder open
+	seen   *seen    // nil on PostgreSQL, which has an index for it
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -147,6 +148,9 @@ func (s *Store) begin(ctx context.Context) error {
 		err = s.w.do(ctx, func(t *tx) error {
 			return t.row("INSERT INTO nodes (node, beat_at) VALUES (?, ?) RETURNING epoch", s.o.Node, s.o.Now().UnixMilli()).Scan(&s.epoch)
 		})
+	}
+	if err == nil && s.d.single {
+		err = s.holdEpoch()
 	}
 	if err != nil {
 		return fmt.Errorf("register node %s: %w", s.o.Node, err)

@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Cost of a password's hash (OWASP's second choice for argon2id, RFC 9106 §4).
+const (
+	hashMemory = 19 << 10 // KiB
+	hashTime   = 2
+	hashLanes  = 1
+	hashOctets = 32
+	maxMemory  = 256 << 10 // KiB, of a stored hash: more would be an attack on the memory
+	maxTime    = 16
+)
+
+// Lengths of a password in characters. A second factor is always asked for, so 12
+// are enough.
+const (
+	minPassword = 12
+	maxPassword = 128
+)
+
+// hashPassword returns an argon2id hash in the usual text form.
+func hashPassword(password string) string {
+	var salt [16]byte
+	rand.Read(salt[:])
+	sum := argon2.IDKey([]byte(password), salt[:], hashTime, hashMemory, hashLanes, hashOctets)
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashTime, hashLanes, b64(salt[:]), b64(sum))
+}
+
+// passwordFits reports whether password made hash. Whatever is wrong with hash,
+// the answer is no.
+func passwordFits(hash, password string) bool {
+	parts := strings.Split(hash, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" {
+		return false
+	}
+	var version, memory, rounds, lanes int
+	if n, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &memory, &rounds, &lanes); n != 4 || err != nil {
+		return false
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	sum, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	if version != argon2.Version || memory < 8 || memory > maxMemory || rounds < 1 || rounds > maxTime || lanes < 1 || lanes > 16 ||
+		err1 != nil || err2 != nil || len(salt) < 8 || len(sum) < 16 || len(sum) > 64 {
+		return false
+	}
+	got := argon2.IDKey([]byte(password), salt, uint32(rounds), uint32(memory), uint8(lanes), uint32(len(sum)))
+	return subtle.ConstantTimeCompare(got, sum) == 1
+}
+
+// weak are beginnings of the passwords that are tried first everywhere.
+var weak = []string{"password", "passwort", "qwerty", "qwertz", "azerty", "123456", "letmein", "welcome", "admin", "postern", "changeme", "iloveyou", "abc123", "111111", "000000", "secret", "microsoft", "exchange"}
+
+// checkPassword refuses what is too short or easily guessed.
+func checkPassword(password, email string) error {
+	local, _, _ := strings.Cut(strings.ToLower(email), "@")
+	lower := strings.ToLower(password)
+	n := utf8.RuneCountInString(password)
+	switch {
+	case n < minPassword:
+		return fmt.Errorf("the password has %d characters and needs at least %d; several words make a good one", n, minPassword)
+	case n > maxPassword:
+		return fmt.Errorf("the password has %d characters; at most %d are taken", n, maxPassword)
+	case len(local) > 3 && strings.Contains(lower, local):
+		return errors.New("the password contains your address, which is tried first; choose another")
+	case !varied(lower):
+		return errors.New("the password repeats a few characters; choose one that is harder to guess")
+	}
+	rest := lower
+	for _, w := range weak {
+		rest = strings.ReplaceAll(rest, w, "")
+	}
+	if utf8.RuneCountInString(rest) < minPassword/2 {
+		return errors.New("the password is one of those that are tried first; choose another")
+	}
+	return nil
+}
+
+// varied reports whether s has at least five different characters.
+func varied(s string) bool {
+	seen := map[rune]bool{}
+	for _, r := range s {
+		seen[r] = true
+	}
+	return len(seen) >= 5
+}

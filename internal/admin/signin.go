@@ -1,0 +1,301 @@
+package admin
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"postern/internal/mail"
+	"postern/internal/store"
+)
+
+// How long a session lasts (safety.md §8).
+const (
+	AdminIdle    = 15 * time.Minute
+	UserIdle     = 60 * time.Minute
+	SessionLife  = 12 * time.Hour
+	touchEvery   = 30 * time.Second
+	failWindow   = 15 * time.Minute
+	failAccount  = 5
+	failAddress  = 20
+	bootstrapFor = 15 * time.Minute
+	inviteFor    = 72 * time.Hour
+)
+
+// Stages of a session.
+const (
+	StageFactor = "factor" // the password was right, the second factor is to be given
+	StageEnrol  = "enrol"  // a second factor must be set up first
+	StageIn     = "in"
+)
+
+// Errors of signing in. None tells whether an account exists.
+var (
+	ErrSignIn    = errors.New("the address or the password is not right")
+	ErrSignedOut = errors.New("not signed in")
+	ErrToken     = errors.New("this token is not right, was used before, or has ended")
+)
+
+// A WaitError means that too many sign-ins failed.
+type WaitError struct{ Until time.Time }
+
+func (e *WaitError) Error() string {
+	return "too many sign-ins failed: wait some minutes, then try again"
+}
+
+// A Visitor is a browser.
+type Visitor struct {
+	Address netip.Addr
+	Agent   string
+}
+
+// SignIn checks a password and begins a session; its stage says what is still to
+// be proved. The error is ErrSignIn or a *WaitError.
+func (a *Admin) SignIn(ctx context.Context, email, password string, v Visitor) (token string, s store.Session, err error) {
+	email = strings.ToLower(strings.TrimSpace(email))
+	if err := a.mayTry(ctx, email, v); err != nil {
+		return "", s, err
+	}
+	u, err := a.Store.User(ctx, email)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", s, err
+	}
+	hash := u.Password
+	if !known || hash == "" {
+		hash = decoy() // takes as long as for a user who exists
+	}
+	fits := passwordFits(hash, password)
+	if !known || !fits || u.Password == "" || !u.DisabledAt.IsZero() {
+		return "", s, errors.Join(ErrSignIn, a.failed(ctx, email, v))
+	}
+	stage := StageFactor
+	if u.Factor == nil {
+		stage = StageEnrol
+	}
+	return a.begin(ctx, u, stage, v)
+}
+
+// decoy is a hash that no password fits.
+var decoy = sync.OnceValue(func() string { return hashPassword(rand.Text()) })
+
+// Prove takes the second factor and gives the session a new token. The error is
+// ErrCode, a *WaitError or ErrSignedOut.
+func (a *Admin) Prove(ctx context.Context, token, code string, v Visitor) (string, store.Session, error) {
+	s, u, err := a.Session(ctx, token)
+	if err != nil {
+		return "", s, err
+	}
+	if s.Stage == StageEnrol {
+		return "", s, ErrSignedOut
+	}
+	if err := a.mayTry(ctx, u.Email, v); err != nil {
+		return "", s, err
+	}
+	if err := a.prove(ctx, u.Email, code); err != nil {
+		if errors.Is(err, ErrCode) {
+			return "", s, errors.Join(ErrCode, a.failed(ctx, u.Email, v))
+		}
+		return "", s, err
+	}
+	return a.Renew(ctx, s, v)
+}
+
+// Renew puts a fully proved session in the place of s, with a new token.
+func (a *Admin) Renew(ctx context.Context, s store.Session, v Visitor) (string, store.Session, error) {
+	u, err := a.Store.User(ctx, s.Email)
+	if err != nil {
+		return "", s, err
+	}
+	if err := errors.Join(a.Store.EndSession(ctx, s.Email, s.Hash, ""), a.Store.Forgive(ctx, u.Email)); err != nil {
+		return "", s, err
+	}
+	now := a.now()
+	if err := a.Store.EditUser(ctx, u.Email, func(u *store.User) error { u.SignedInAt = now; return nil }); err != nil {
+		return "", s, err
+	}
+	token, fresh, err := a.begin(ctx, u, StageIn, v)
+	if err != nil {
+		return "", fresh, err
+	}
+	return token, fresh, a.noteAs(ctx, u.Email, u.Tenant, "user.sign-in", u.Email, v.Address.String())
+}
+
+func (a *Admin) begin(ctx context.Context, u store.User, stage string, v Visitor) (string, store.Session, error) {
+	var raw [32]byte
+	rand.Read(raw[:])
+	token := base64.RawURLEncoding.EncodeToString(raw[:])
+	now := a.now()
+	s := store.Session{Hash: hashToken(token), ID: string(mail.NewID()), Email: u.Email, Stage: stage, CreatedAt: now, SeenAt: now, FreshAt: now,
+		Address: v.Address.String(), Agent: cut(v.Agent, 200)}
+	return token, s, a.Store.AddSession(ctx, s)
+}
+
+func cut(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}
+
+func hashToken(token string) []byte {
+	sum := sha256.Sum256([]byte("session\x00" + token))
+	return sum[:]
+}
+
+// Session is the session of a token and its user. The error is ErrSignedOut when
+// it ended, was idle for too long, or the user may no longer sign in.
+func (a *Admin) Session(ctx context.Context, token string) (store.Session, store.User, error) {
+	if len(token) != 43 { // 256 bits in base64
+		return store.Session{}, store.User{}, ErrSignedOut
+	}
+	s, err := a.Store.Session(ctx, hashToken(token))
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrSignedOut
+	}
+	if err != nil {
+		return s, store.User{}, err
+	}
+	u, err := a.Store.User(ctx, s.Email)
+	if errors.Is(err, store.ErrNotFound) {
+		err = ErrSignedOut
+	}
+	if err != nil {
+		return s, u, err
+	}
+	now, idle := a.now(), AdminIdle
+	if u.Role == "user" {
+		idle = UserIdle
+	}
+	if !u.DisabledAt.IsZero() || now.Sub(s.SeenAt) > idle || now.Sub(s.CreatedAt) > SessionLife {
+		return s, u, errors.Join(ErrSignedOut, a.Store.EndSession(ctx, s.Email, s.Hash, ""))
+	}
+	if now.Sub(s.SeenAt) > touchEvery {
+		if err := a.Store.TouchSession(ctx, s.Hash, now); err != nil {
+			return s, u, err
+		}
+	}
+	return s, u, nil
+}
+
+// FormToken proves that a form was ours: it is bound to the session.
+func (a *Admin) FormToken(s store.Session) string {
+	key := a.Root.Derive("form token")
+	h := hmac.New(sha256.New, key[:])
+	h.Write(s.Hash)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// SignOut ends a session.
+func (a *Admin) SignOut(ctx context.Context, s store.Session) error {
+	return a.Store.EndSession(ctx, s.Email, s.Hash, "")
+}
+
+// mayTry refuses after too many failures of an account or an address. It is a
+// pause that ends by itself, so that nobody can lock another out for good.
+func (a *Admin) mayTry(ctx context.Context, email string, v Visitor) error {
+	since := a.now().Add(-failWindow)
+	for who, most := range map[string]int{"account " + email: failAccount, "address " + v.Address.String(): failAddress} {
+		n, first, err := a.Store.Failures(ctx, who, since)
+		if err != nil {
+			return err
+		}
+		if n >= most {
+			return &WaitError{first.Add(failWindow)}
+		}
+	}
+	return nil
+}
+
+func (a *Admin) failed(ctx context.Context, email string, v Visitor) error {
+	now := a.now()
+	for _, who := range []string{"account " + email, "address " + v.Address.String()} {
+		if err := a.Store.Fail(ctx, who, now, now.Add(-2*failWindow)); err != nil {
+			return err
+		}
+	}
+	return a.noteAs(ctx, cut(email, 254), "", "user.sign-in-failed", cut(email, 254), v.Address.String())
+}
+
+// noteAs is note for somebody who is not signed in yet.
+func (a *Admin) noteAs(ctx context.Context, actor, tenant, action, object, after string) error {
+	as := *a
+	as.Actor = actor
+	return as.note(ctx, tenant, action, object, "", after)
+}
+
+// bootstrapSetting holds the one-time token that makes the first owner.
+const bootstrapSetting = "bootstrap"
+
+// Bootstrap makes a one-time token for the first owner, good for 15 minutes; ""
+// when somebody can sign in already. A new token voids the one before.
+func (a *Admin) Bootstrap(ctx context.Context) (token string, err error) {
+	if needed, err := a.NeedsOwner(ctx); err != nil || !needed {
+		return "", err
+	}
+	token = rand.Text() // 130 bits
+	until := a.now().Add(bootstrapFor).UTC().Format(time.RFC3339)
+	return token, a.Store.PutSetting(ctx, "", bootstrapSetting, []byte(until+" "+hashCode("bootstrap "+token)))
+}
+
+// NeedsOwner reports whether nobody can sign in yet.
+func (a *Admin) NeedsOwner(ctx context.Context) (bool, error) {
+	users, err := a.Store.Users(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	for _, u := range users {
+		if u.Password != "" {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// FirstOwner makes the first account, an owner of everything, with the token that
+// Bootstrap gave, and signs it in. The error is ErrToken for a wrong token.
+func (a *Admin) FirstOwner(ctx context.Context, token, email, password string, v Visitor) (string, store.Session, error) {
+	email = strings.ToLower(strings.TrimSpace(email))
+	if err := a.mayTry(ctx, "bootstrap", v); err != nil {
+		return "", store.Session{}, err
+	}
+	kept, err := a.Store.Setting(ctx, "", bootstrapSetting)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", store.Session{}, err
+	}
+	until, hash, _ := strings.Cut(string(kept), " ")
+	end, err := time.Parse(time.RFC3339, until)
+	given := hashCode("bootstrap " + strings.ToUpper(strings.TrimSpace(token)))
+	if err != nil || a.now().After(end) || !hmac.Equal([]byte(hash), []byte(given)) {
+		return "", store.Session{}, errors.Join(ErrToken, a.failed(ctx, "bootstrap", v))
+	}
+	if mail.DomainOf(email) == "" {
+		return "", store.Session{}, fmt.Errorf("%q is not an e-mail address", email)
+	}
+	if err := checkPassword(password, email); err != nil {
+		return "", store.Session{}, err
+	}
+	u := store.User{ID: string(mail.NewID()), Email: email, Role: "owner", Password: hashPassword(password), CreatedAt: a.now()}
+	first, err := a.Store.FirstOwner(ctx, u)
+	if err != nil {
+		return "", store.Session{}, err
+	}
+	if !first {
+		return "", store.Session{}, ErrToken
+	}
+	if err := a.Store.PutSetting(ctx, "", bootstrapSetting, nil); err != nil {
+		return "", store.Session{}, err
+	}
+	if err := a.noteAs(ctx, email, "", "user.first-owner", email, "owner"); err != nil {
+		return "", store.Session{}, err
+	}
+	return a.begin(ctx, u, StageEnrol, v)
+}
