@@ -48,7 +48,7 @@ func (j *judge) host(t scan.Target, l mail.Link) {
 		}
 		j.add("shortener", mail.Phish, score, l.Path, "A link goes through %s, which hides where it leads.", t.Host)
 	case hosted(t):
-		score := 20
+		score := 15
 		if j.bait() {
 			score = 40
 		}

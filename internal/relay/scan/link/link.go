@@ -240,9 +240,9 @@ func (j *judge) recipient(raw string, l mail.Link) {
 				hay = raw
 			}
 			if i := strings.Index(hay, form); i > 0 {
-				score := 25
+				score := 15
 				if hay[i-1] == '#' || form != addr && hay[i-1] != '=' {
-					score = 35
+					score = 30
 				}
 				j.add("recipient", mail.Phish, score, l.Path, "A link carries the recipient's address, so that the page it leads to can greet its victim by name.")
 				return
