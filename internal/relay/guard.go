@@ -19,6 +19,7 @@ type Guard struct {
 
 	mu     sync.Mutex
 	within map[string]int
+	pace   pace
 }
 
 var (

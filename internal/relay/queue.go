@@ -25,7 +25,11 @@ func (r *Relay) begin(m *message) {
 		r.record(m)
 		return
 	}
-	r.turn(m)
+	judged := func() {}
+	if r.Judges != nil {
+		judged = r.Guard.pace.wait(r.Life, m.Tenant) // it is on disk; only the client's next message waits
+	}
+	r.turn(m, judged)
 }
 
 // touch writes down that a relay key is in use, once a minute at most: who rotates
@@ -58,9 +62,10 @@ func (r *Relay) record(m *message) {
 	r.uncache(m)
 }
 
-// turn waits for m's turn to be judged, fairly among tenants. With judging
-// switched off there is nothing to wait for.
-func (r *Relay) turn(m *message) {
+// turn waits for m's turn to be judged, fairly among tenants, and calls judged
+// when it has been, or has gone back to the ledger. With judging switched off there
+// is nothing to wait for.
+func (r *Relay) turn(m *message, judged func()) {
 	if r.Judges == nil {
 		r.process(m)
 		return
@@ -68,12 +73,14 @@ func (r *Relay) turn(m *message) {
 	r.pending.Add(1)
 	run := func() deliver.Signal {
 		defer r.pending.Add(-1)
+		defer judged()
 		r.process(m)
 		return deliver.Fine
 	}
 	if r.pending.Load() > maxPending || !r.JudgeTurn.Submit(m.Tenant, "judge", run) {
 		r.pending.Add(-1)
 		r.giveBack(m)
+		judged()
 	}
 }
 
@@ -168,7 +175,7 @@ func (r *Relay) takeUp(w *store.Work) {
 		r.send(part, ready)
 	}
 	if len(raw) > 0 {
-		r.turn(m.with(raw))
+		r.turn(m.with(raw), func() {})
 	}
 }
 
