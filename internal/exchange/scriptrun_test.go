@@ -131,7 +131,7 @@ func comparable(s map[string]any) any {
 
 func TestScriptAndAPILeaveTheSameState(t *testing.T) {
 	seeds := uint64(8)
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		seeds = 2
 	}
 	for name, spec := range variants() {

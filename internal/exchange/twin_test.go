@@ -218,7 +218,7 @@ func TestOnTheTwinAnyStartingStateComesBackAsItWas(t *testing.T) {
 	of := newOffice(t, twin.TenantOptions{})
 	initial := of.tenant.State()
 	seeds := uint64(500)
-	if testing.Short() {
+	if testing.Short() || raceDetector { // ten times as slow
 		seeds = 40
 	}
 	for seed := range seeds {
@@ -244,7 +244,11 @@ func TestOnTheTwinAnyStartingStateComesBackAsItWas(t *testing.T) {
 func TestOnTheTwinAKillAtEveryCallIsResumedAndUndone(t *testing.T) {
 	of := newOffice(t, twin.TenantOptions{})
 	initial := of.tenant.State()
-	for seed := range uint64(2) {
+	seeds := uint64(2)
+	if testing.Short() || raceDetector {
+		seeds = 1
+	}
+	for seed := range seeds {
 		of.restore(initial)
 		of.scramble(seed)
 		of.tenant.Plan()
