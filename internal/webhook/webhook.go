@@ -106,7 +106,7 @@ type notice struct {
 }
 
 const (
-	attempts    = 6                // about an hour with the default pause
+	attempts    = 6                // within ten minutes with the default pause
 	patience    = 10 * time.Second // for one attempt
 	maxAnswer   = 64 << 10         // octets of an answer that are read, to keep the connection
 	defaultWait = 1000
