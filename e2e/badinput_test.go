@@ -71,7 +71,7 @@ func TestAWrongConfigurationIsOneClearLine(t *testing.T) {
 		{"no data folder", "data: ", "data: \"\" #", "", []string{"data", "/var/lib/postern"}},
 		{"another database", "hostname:", "database: mysql://x\nhostname:", "", []string{"database", "postgres://"}},
 		{"no certificate", "  tls:", "  #", "", []string{"smtp.tls", "acme"}},
-		{"a certificate without its key", "key: ", "#", "", nil},
+		{"a certificate without its key", ", key: \"", ", key: \"\"} #", "", []string{"smtp.tls", "both"}},
 		{"a listen address without a port", `listen: ["127`, `listen: ["127.0.0.1", "127`, "", []string{"smtp.listen", `"127.0.0.1"`}},
 		{"a network that is none", "127.0.0.0/8", "127.0.0.0/99", "", []string{"relay.sources", "127.0.0.0/99"}},
 		{"an address that is none", "relay: {", "relay: {egress_ips: [relay.test], ", "", []string{"relay.egress_ips", "relay.test"}},

@@ -130,12 +130,12 @@ func (p *program) configure(s settings) {
 data: %s
 smtp:
   listen: ["%s"]
-  tls: {cert: %s/cert.pem, key: %s/key.pem}
+  tls: {cert: "%s/cert.pem", key: "%s/key.pem"}
 %smetrics: {listen: "%s"}
 dns: {server: "%s"}
 relay: {sources: ["%s"]}
 deliver:
-  ca_file: %s/ca.pem
+  ca_file: "%s/ca.pem"
   allow_loopback: true
   retry_first: 200ms
 %sjudge: {enabled: %v}

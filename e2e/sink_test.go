@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type sink struct {
 	dns  string // of a zone that knows the host
 	zone *dns.Zone
 
+	stream bool // sums bodies instead of keeping messages
+
 	mu    sync.Mutex
 	take  func(delivered)                        // what is done with a message that was taken
 	fault func(env *mail.Envelope) (error, bool) // answered instead of taking, or cut: the connection breaks without an answer
@@ -37,6 +40,7 @@ type sink struct {
 type delivered struct {
 	env mail.Envelope
 	raw []byte
+	sum [32]byte // of the body, where the sink streams
 }
 
 const sinkHost = "mx.contoso.test"
@@ -100,7 +104,15 @@ func (s *sink) set(fault func(*mail.Envelope) (error, bool)) {
 var errCut = errors.New("cut")
 
 func (s *sink) accept(_ context.Context, env *mail.Envelope, body io.Reader) (mail.ID, error) {
-	raw, err := io.ReadAll(body)
+	d := delivered{env: *env}
+	var err error
+	if s.stream {
+		b := &bodySum{h: sha256.New()}
+		_, err = io.Copy(b, body)
+		d.sum = [32]byte(b.h.Sum(nil))
+	} else {
+		d.raw, err = io.ReadAll(body)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +124,7 @@ func (s *sink) accept(_ context.Context, env *mail.Envelope, body io.Reader) (ma
 			return "", err
 		}
 	}
-	take(delivered{*env, raw})
+	take(d)
 	s.taken.Add(1)
 	return mail.NewID(), nil
 }
