@@ -45,7 +45,8 @@ type Part struct {
 	Disposition string   // "attachment", "inline" or ""
 	ContentID   string   // without <>
 	Encrypted   bool     // needs a password we do not have
-	Container   string   // "zip", "7z", "rar", "tar", "gzip", "xz", "zstd", "bzip2", "iso", "tnef", "message", "ole", "ooxml" or ""
+	Container   string   // "zip", "7z", "rar", "tar", "gzip", "xz", "zstd", "bzip2", "iso", "tnef", "message", "smime", "ole", "ooxml" or "";
+	// others, as "cab" or "vhdx", are recognised but not opened
 	Size        int64    // octets decoded, even where Data is cut
 	SHA256      [32]byte // of the decoded octets
 	Data        []byte   // decoded; at most parse's budget

@@ -276,6 +276,9 @@ func (c *carver) dataURIs(b []byte) {
 // quoted decodes the stretches of lines that hold enough escapes of
 // quoted-printable, in every way.
 func (c *carver) quoted(b []byte) {
+	if bytes.Count(b, []byte("=")) < minEscapes {
+		return
+	}
 	for _, w := range escapedWindows(b) {
 		if escapes(w) < minEscapes || !c.p.spend(len(w)) {
 			continue

@@ -41,9 +41,23 @@ func lineAt(b []byte, pos int) (line []byte, next int) {
 	return line, next
 }
 
+// usualLine is the length within which most lines end.
+const usualLine = 256
+
 // anyLineAt is lineAt for readers to whom a bare CR ends a line too.
 func anyLineAt(b []byte, pos int) (line []byte, next int) {
-	for i := pos; i < len(b); i++ {
+	if i := bytes.IndexByte(b[pos:min(len(b), pos+usualLine)], '\n'); i >= 0 {
+		line = b[pos : pos+i]
+		switch j := bytes.IndexByte(line, '\r'); {
+		case j < 0:
+			return line, pos + i + 1
+		case j == i-1:
+			return line[:j], pos + i + 1
+		default:
+			return line[:j], pos + j + 1
+		}
+	}
+	for i := pos; i < len(b); i++ { // octet by octet: the next LF may be far and each CR a line
 		switch b[i] {
 		case '\n':
 			return b[pos:i], i + 1

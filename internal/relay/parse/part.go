@@ -127,6 +127,13 @@ func (p *parser) inside(i int, data []byte, depth int) {
 		kind = unpack.Kind(data)
 	}
 	if kind == "" {
+		if couldBeCMS(part, data) && p.cms(i, data, depth) {
+			return
+		}
+		if bytes.HasPrefix(data, []byte("-----BEGIN PGP MESSAGE-----")) {
+			part.Encrypted = true
+			return
+		}
 		if attachedMessage(part, data) {
 			part.Container = "message"
 			p.document(data, containerPath(part), depth+1)

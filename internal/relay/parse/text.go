@@ -182,15 +182,16 @@ func (p *parser) addLinks(path string, links []mail.Link) {
 
 // plainLinks are the addresses that mail programs make clickable in plain text.
 func plainLinks(s string) (links []mail.Link) {
+	scheme, www := -1, -1 // where the next of each stands
 	for pos := 0; pos < len(s); {
-		i := strings.IndexAny(s[pos:], ":wW")
-		if i < 0 {
+		scheme, www = nextIn(s, pos, scheme, "://"), nextIn(s, pos, www, "ww", "WW", "Ww")
+		at := min(scheme, www)
+		if at >= len(s) {
 			return links
 		}
-		at := pos + i
-		pos = at + 1
+		pos = at + 2
 		switch {
-		case strings.HasPrefix(s[at:], "://"):
+		case at == scheme:
 			start := schemeStart(s, at)
 			if start < 0 {
 				continue
@@ -198,6 +199,7 @@ func plainLinks(s string) (links []mail.Link) {
 			at = start
 		case len(s)-at > 4 && strings.EqualFold(s[at:at+4], "www.") && (at == 0 || !wordByte(s[at-1]) && s[at-1] != '/' && s[at-1] != '.' && s[at-1] != '@'):
 		default:
+			pos = at + 1
 			continue
 		}
 		end := at + linkLength(s[at:])
@@ -213,6 +215,21 @@ func plainLinks(s string) (links []mail.Link) {
 		}
 	}
 	return links
+}
+
+// nextIn is where the first of the words stands at or behind pos; known is the last
+// answer, so that the text is searched once. Past the end if there is none.
+func nextIn(s string, pos, known int, words ...string) int {
+	if known >= pos {
+		return known
+	}
+	best := len(s)
+	for _, w := range words {
+		if i := strings.Index(s[pos:best], w); i >= 0 {
+			best = pos + i
+		}
+	}
+	return best
 }
 
 // schemeStart is where the scheme before "://" begins, -1 if it is not one of the web.

@@ -92,6 +92,9 @@ func (x *extractor) add(raw, text, kind string) bool {
 // tidy takes out of an address what browsers ignore in it: blanks around it, tabs
 // and line ends anywhere (WHATWG URL §4.4).
 func tidy(raw string) string {
+	if raw == "" || raw[0] > ' ' && raw[len(raw)-1] > ' ' && !strings.ContainsAny(raw, "\t\r\n") {
+		return raw
+	}
 	raw = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
 	if !strings.ContainsAny(raw, "\t\r\n") {
 		return raw

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"compress/gzip"
+	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,9 @@ func Open(kind string, data []byte, b *Budget, emit func(Member)) (err error) {
 		return a.tar()
 	case "gzip":
 		return a.gzip()
+	case "zlib":
+		r, err := zlib.NewReader(bytes.NewReader(data))
+		return a.stream("", r, err)
 	case "xz":
 		if bigXZ(data) {
 			return ErrOctets
