@@ -110,7 +110,14 @@ type JudgeConfig struct {
 
 // ExchangeConfig says which cloud the tenants are in.
 type ExchangeConfig struct {
-	Cloud string `yaml:"cloud"` // worldwide, gcc-high, dod, china, or the base address of a twin
+	Cloud string      `yaml:"cloud"` // worldwide, gcc-high, dod, china, or the base address of a twin
+	Probe ProbeConfig `yaml:"probe"`
+}
+
+// ProbeConfig is the test message that goes round through Exchange every hour.
+type ProbeConfig struct {
+	Source  string `yaml:"source"`  // local address it is sent from, which must not be one of relay.egress_ips; "" switches it off
+	Mailbox string `yaml:"mailbox"` // that it is addressed to, default postmaster@ the tenant's first domain
 }
 
 // SpoolConfig says where large messages lie: the data folder, or a bucket.
@@ -318,7 +325,11 @@ func (c *Config) checkAddresses() error {
 			}
 		}
 	}
-	for key, list := range map[string][]string{"relay.egress_ips": c.Relay.EgressIPs, "deliver.source": c.Deliver.Source} {
+	lists := map[string][]string{"relay.egress_ips": c.Relay.EgressIPs, "deliver.source": c.Deliver.Source}
+	if c.Exchange.Probe.Source != "" {
+		lists["exchange.probe.source"] = []string{c.Exchange.Probe.Source}
+	}
+	for key, list := range lists {
 		for _, ip := range list {
 			if _, err := netip.ParseAddr(ip); err != nil {
 				return fmt.Errorf("%s: %q is not an IP address", key, ip)

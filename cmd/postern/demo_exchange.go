@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"postern/internal/admin"
 	"postern/internal/exchange"
-	"postern/internal/exchange/adminapi"
 	"postern/internal/mail"
-	"postern/internal/store"
 	"postern/internal/twin"
-	twincmdlet "postern/internal/twin/cmdlet"
 )
 
 // setUp does what an administrator does: tenant, domain, enable, and then lets the
@@ -36,18 +33,25 @@ func (w *demoWorld) setUp(ctx context.Context, r *demoReport) error {
 	if err := w.server.relay.Directory.Load(ctx); err != nil {
 		return err
 	}
-	engine := w.engine(t.ID)
-	spec := w.spec(t, key.Key)
+	x := newExchange(w.opened, func(e exchange.Event) {
+		if e.State == "done" && e.Action != "" {
+			r.detail("%d/%d %s", e.Step, e.Total, e.Text)
+		}
+	})
+	o := w.twin.Tenants()[0]
+	if _, err := x.Connect(ctx, t.ID, admin.Credential{Organization: o.Organization, ClientID: o.ClientID, Secret: o.ClientSecret}); err != nil {
+		return fmt.Errorf("connect to Exchange: %w", err)
+	}
+	r.step("Connected to the simulated Exchange organization %s", o.Organization)
+	engine, spec, err := w.engine(ctx, x, t.ID)
+	if err != nil {
+		return err
+	}
 	plan, err := engine.Plan(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("plan the set-up of Exchange: %w", err)
 	}
-	r.step("Exchange tenant %s read: %d changes planned", demoOrg, len(plan.Actions))
-	engine.Progress = func(e exchange.Event) {
-		if e.State == "done" && e.Action != "" {
-			r.detail("%d/%d %s", e.Step, e.Total, e.Text)
-		}
-	}
+	r.step("Exchange read: %d changes planned", len(plan.Actions))
 	result, err := engine.Apply(ctx, spec, exchange.ApplyOptions{})
 	if err != nil {
 		return fmt.Errorf("set up Exchange: %w", err)
@@ -58,19 +62,12 @@ func (w *demoWorld) setUp(ctx context.Context, r *demoReport) error {
 
 // verify reads Exchange back at the end: nothing may have changed.
 func (w *demoWorld) verify(ctx context.Context, r *demoReport) error {
-	t, err := w.opened.admin().Tenant(ctx, "contoso")
+	x := newExchange(w.opened, nil)
+	engine, spec, err := w.engine(ctx, x, "contoso")
 	if err != nil {
 		return err
 	}
-	keys, err := w.opened.store.Keys(ctx, t.ID)
-	if err != nil {
-		return err
-	}
-	spec := w.spec(t, "")
-	for _, k := range keys {
-		spec.KeyHashes = append(spec.KeyHashes, k.Hash)
-	}
-	report, err := w.engine(t.ID).Verify(ctx, spec)
+	report, err := engine.Verify(ctx, spec)
 	if err != nil {
 		return fmt.Errorf("verify Exchange: %w", err)
 	}
@@ -78,49 +75,11 @@ func (w *demoWorld) verify(ctx context.Context, r *demoReport) error {
 	return nil
 }
 
-func (w *demoWorld) spec(t mail.Tenant, key string) exchange.Spec {
-	return exchange.Spec{
-		Tenant:       t.ID,
-		Token:        t.Token,
-		Key:          key,
-		Domains:      []string{demoDomain},
-		Addresses:    []string{demoEgress},
-		SmartHost:    demoHost,
-		HeaderPrefix: w.conf.Relay.HeaderPrefix,
+func (w *demoWorld) engine(ctx context.Context, x *admin.Exchange, tenant string) (*exchange.Engine, exchange.Spec, error) {
+	engine, err := x.Engine(ctx, tenant)
+	if err != nil {
+		return nil, exchange.Spec{}, err
 	}
-}
-
-func (w *demoWorld) engine(tenant string) *exchange.Engine {
-	return &exchange.Engine{
-		Commander: twinCommander{w.twin.Tenants()[0]},
-		Journal:   storeJournal{w.opened.store, tenant},
-	}
-}
-
-// twinCommander runs cmdlets on the simulated tenant as its administrator.
-type twinCommander struct{ tenant *twin.Tenant }
-
-func (c twinCommander) Invoke(ctx context.Context, cmdlet string, params map[string]any) ([]map[string]any, error) {
-	out, err := c.tenant.Invoke(ctx, twin.Admin(), cmdlet, params)
-	var refused *twincmdlet.Error
-	if errors.As(err, &refused) {
-		return nil, &adminapi.Error{Cmdlet: cmdlet, Status: refused.Status, Code: refused.Code, Type: refused.Type, Text: refused.Message}
-	}
-	return out, err
-}
-
-// storeJournal keeps the journal of a tenant's Exchange set-up in the store.
-type storeJournal struct {
-	store  *store.Store
-	tenant string
-}
-
-const exchangeSetting = "exchange-journal"
-
-func (j storeJournal) Load(ctx context.Context) ([]byte, error) {
-	return loadSetting(ctx, j.store, j.tenant, exchangeSetting)
-}
-
-func (j storeJournal) Save(ctx context.Context, state []byte) error {
-	return j.store.PutSetting(ctx, j.tenant, exchangeSetting, state)
+	spec, err := x.Spec(ctx, tenant)
+	return engine, spec, err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -36,10 +37,10 @@ type demoWorld struct {
 	twin   *twin.Twin
 	opened *opened
 	server *server
+	admin  *httptest.Server // the simulated organization's sign-in and admin API
 	conf   *Config
 	done   chan error
 	cancel context.CancelFunc
-	sent   int // X-Postern-Demo numbers
 }
 
 func newDemoWorld(ctx context.Context, dir, portal string) (w *demoWorld, err error) {
@@ -73,6 +74,7 @@ func newDemoWorld(ctx context.Context, dir, portal string) (w *demoWorld, err er
 	if err != nil {
 		return w, err
 	}
+	w.admin = httptest.NewServer(w.twin.Handler())
 	if err = w.publish(); err != nil {
 		return w, err
 	}
@@ -137,9 +139,10 @@ deliver:
   source: [%s]
   allow_loopback: true
   retry_first: 2s
+exchange: {cloud: "%s"}
 log: {level: error, format: text}
 `, demoHost, strconv.Quote(dir), listen, strconv.Quote(filepath.Join(dir, "demo-cert.pem")), strconv.Quote(filepath.Join(dir, "demo-key.pem")),
-		portal, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource)
+		portal, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource, w.admin.URL)
 	file := filepath.Join(dir, "postern.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -165,6 +168,9 @@ func (w *demoWorld) start(ctx context.Context) error {
 }
 
 func (w *demoWorld) close() {
+	if w.admin != nil {
+		w.admin.Close()
+	}
 	if w.twin != nil {
 		w.twin.Close()
 	}

@@ -21,6 +21,8 @@ type exchangeCmd struct {
 	Verify     exchangeVerifyCmd     `cmd:"" help:"Name everything in Exchange that is not as it was set up."`
 	Rollback   exchangeRollbackCmd   `cmd:"" help:"Put Exchange back as it was."`
 	Rotate     exchangeRotateCmd     `cmd:"" help:"Put the tenant's newest relay key into Exchange's rules."`
+	Guide      exchangeGuideCmd      `cmd:"" help:"Print the same set-up as numbered steps for Exchange's admin centres."`
+	Watch      exchangeWatchCmd      `cmd:"" help:"Look once: drift, a test message round, and the share of mail that passed the relay."`
 	Script     exchangeScriptCmd     `cmd:"" help:"Write the same set-up as one PowerShell script."`
 	Protection protectionCmd         `cmd:"" help:"Exchange's own protections: list, disable, enable."`
 }
@@ -32,16 +34,7 @@ type exchangeTenant struct {
 
 // exchange is the door to a tenant's Exchange set-up, with progress on standard
 // error.
-func (c *console) exchange(o *opened) *admin.Exchange {
-	return &admin.Exchange{
-		Admin:     o.admin(),
-		Cloud:     o.conf.Exchange.Cloud,
-		SmartHost: o.conf.Hostname,
-		Addresses: o.conf.Relay.EgressIPs,
-		Prefix:    o.conf.Relay.HeaderPrefix,
-		Progress:  func(e exchange.Event) { c.progress(e) },
-	}
-}
+func (c *console) exchange(o *opened) *admin.Exchange { return newExchange(o, c.progress) }
 
 func (c *console) progress(e exchange.Event) {
 	if e.Action == "" || e.State == "start" {
@@ -49,6 +42,10 @@ func (c *console) progress(e exchange.Event) {
 	}
 	mark := map[string]string{"done": "✓", "failed": "✗", "wait": "…"}[e.State]
 	fmt.Fprintf(c.err, "  %s %d/%d %s\n", orElse(mark, "·"), e.Step, e.Total, show(e.Text, 160))
+}
+
+func notConnected(tenant string) error {
+	return fmt.Errorf("tenant %s is not connected to Exchange: postern exchange connect --tenant %s --organization NAME.onmicrosoft.com --client-id ID --device", tenant, tenant)
 }
 
 // onExchange runs a verb on a connected tenant.
@@ -61,7 +58,7 @@ func (c *console) onExchange(tenant string, f func(x *admin.Exchange, id string,
 		}
 		engine, err := x.Engine(c.ctx, t.ID)
 		if errors.Is(err, admin.ErrNotConnected) {
-			return fmt.Errorf("tenant %s is not connected to Exchange: postern exchange connect --tenant %s --organization NAME.onmicrosoft.com", t.ID, t.ID)
+			return notConnected(t.ID)
 		}
 		if err != nil {
 			return err

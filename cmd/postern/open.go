@@ -254,12 +254,3 @@ func isTerminal(w io.Writer) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
 }
-
-// loadSetting is a tenant's setting, nil if there is none yet.
-func loadSetting(ctx context.Context, s *store.Store, tenant, name string) ([]byte, error) {
-	value, err := s.Setting(ctx, tenant, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	return value, err
-}

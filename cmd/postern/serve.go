@@ -226,6 +226,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	go s.hangups(background)
 	go s.watchdog(background)
+	go s.watch(background)
 	for _, l := range s.mail {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })
 		s.log.Info("listening", "smtp", l.Addr().String())

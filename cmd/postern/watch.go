@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"postern/internal/admin"
+	"postern/internal/exchange"
+	"postern/internal/mail"
+	"postern/internal/relay/deliver"
+	"postern/internal/store"
+)
+
+const (
+	watchEvery   = time.Hour        // between looks at a connected tenant
+	watchBack    = 2 * time.Hour    // of message trace that coverage reads
+	probeTimeout = 15 * time.Minute // for one message to come round
+)
+
+// watch looks at every connected tenant once an hour: whether Exchange still is as
+// it was set up, whether a test message comes round, and whether mail really comes
+// by here. What is not right becomes an alarm.
+func (s *server) watch(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		tenants, err := s.o.store.Tenants(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("tenants could not be read for watching Exchange", "err", err)
+		}
+		for _, t := range tenants {
+			s.watchTenant(ctx, t.ID)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *server) watchTenant(ctx context.Context, tenant string) {
+	seen, err := s.o.observe(ctx, newExchange(s.o, nil), tenant)
+	switch {
+	case errors.Is(err, admin.ErrNotConnected) || ctx.Err() != nil:
+		return
+	case err != nil:
+		s.relay.Alarm("exchange-unreachable", tenant, "Exchange could not be watched: "+oneLine(err))
+		return
+	}
+	for _, a := range seen.Alarms {
+		s.relay.Alarm("exchange-"+a.Kind, tenant, a.Text)
+	}
+}
+
+// newExchange is the door to tenants' Exchange set-ups.
+func newExchange(o *opened, progress func(exchange.Event)) *admin.Exchange {
+	return &admin.Exchange{
+		Admin:     o.admin(),
+		Cloud:     o.conf.Exchange.Cloud,
+		SmartHost: o.conf.Hostname,
+		Addresses: o.conf.Relay.EgressIPs,
+		Prefix:    o.conf.Relay.HeaderPrefix,
+		Progress:  progress,
+	}
+}
+
+// observe looks once at a connected tenant.
+func (o *opened) observe(ctx context.Context, x *admin.Exchange, tenant string) (*exchange.Observation, error) {
+	engine, err := x.Engine(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := x.Spec(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	w := exchange.Watch{Since: time.Now().Add(-watchBack), Relayed: o.relayed(tenant)}
+	if o.conf.Exchange.Probe.Source != "" && len(spec.Domains) > 0 {
+		w.Probe = func(ctx context.Context) (time.Duration, error) { return o.probe(ctx, spec.Domains[0]) }
+	}
+	return engine.Observe(ctx, spec, w)
+}
+
+// relayed reports whether a message came by here.
+func (o *opened) relayed(tenant string) func(context.Context, string) (bool, error) {
+	return func(ctx context.Context, messageID string) (bool, error) {
+		rows, err := o.store.Trace(ctx, store.TraceFilter{Tenant: tenant, MessageID: messageID, Limit: 1})
+		return len(rows) > 0, err
+	}
+}
+
+// probe sends a message to the tenant's own MX as a stranger would, from an address
+// that Exchange does not know as the relay's, and waits until it has come by here
+// and gone back.
+func (o *opened) probe(ctx context.Context, domain string) (time.Duration, error) {
+	d, err := o.store.Domain(ctx, domain)
+	if err != nil {
+		return 0, err
+	}
+	sender, err := newSender(o, relayOptions{log: o.log})
+	if err != nil {
+		return 0, err
+	}
+	defer sender.Close()
+	source, err := netip.ParseAddr(o.conf.Exchange.Probe.Source)
+	if err != nil {
+		return 0, fmt.Errorf("exchange.probe.source: %w", err)
+	}
+	sender.Source = []netip.Addr{source}
+	to := orElse(o.conf.Exchange.Probe.Mailbox, "postmaster@"+domain)
+	id := "postern-probe-" + string(mail.NewID()) + "@" + o.conf.Hostname
+	content := fmt.Appendf(nil, "From: Postern <postern-probe@%s>\r\nTo: <%s>\r\nSubject: Postern test message\r\nDate: %s\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n\r\n"+
+		"This message was sent by Postern to see whether mail goes round through the relay. It may be deleted.\r\n", o.conf.Hostname, to, time.Now().UTC().Format(time.RFC1123Z), id)
+	began := time.Now()
+	out := sender.Send(ctx, deliver.Job{
+		From: "postern-probe@" + o.conf.Hostname, Rcpts: []mail.Rcpt{{Addr: to}}, MTAs: d.MTAs, Size: int64(len(content)),
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+	})
+	if len(out) != 1 || out[0].Kind != deliver.Delivered {
+		return 0, fmt.Errorf("Exchange did not take the test message: %s", out[0].Reply)
+	}
+	return o.cameRound(ctx, id, began)
+}
+
+// cameRound waits until the probe went back to Exchange.
+func (o *opened) cameRound(ctx context.Context, id string, began time.Time) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		rows, err := o.store.Trace(ctx, store.TraceFilter{MessageID: id, Limit: 1})
+		if err != nil && ctx.Err() == nil {
+			return 0, err
+		}
+		if len(rows) == 1 && rows[0].State == mail.Delivered {
+			return rows[0].UpdatedAt.Sub(began), nil
+		}
+		if len(rows) == 1 && rows[0].State == mail.Held {
+			return 0, fmt.Errorf("the relay held the test message: %s", firstOf(rows[0].Reasons))
+		}
+		select {
+		case <-ctx.Done():
+			if len(rows) == 0 {
+				return 0, errors.New("Exchange took the test message but did not redirect it to the relay")
+			}
+			return 0, fmt.Errorf("the relay has the test message but could not hand it back: %s", rows[0].Reply)
+		case <-tick.C:
+		}
+	}
+}
+
+type exchangeWatchCmd struct{ exchangeTenant }
+
+func (e *exchangeWatchCmd) Run(c *console) error {
+	return c.with(func(o *opened) error {
+		x := c.exchange(o)
+		t, err := x.Tenant(c.ctx, e.Tenant)
+		if err != nil {
+			return err
+		}
+		seen, err := o.observe(c.ctx, x, t.ID)
+		if errors.Is(err, admin.ErrNotConnected) {
+			return notConnected(t.ID)
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.print(seen, func(w io.Writer) { printObservation(w, seen) }); err != nil {
+			return err
+		}
+		if len(seen.Alarms) > 0 {
+			return errSilent
+		}
+		return nil
+	})
+}
+
+func printObservation(w io.Writer, seen *exchange.Observation) {
+	if seen.Probe > 0 {
+		fmt.Fprintf(w, "A test message came round in %s.\n", seen.Probe.Round(time.Millisecond))
+	}
+	if c := seen.Coverage; c != nil {
+		fmt.Fprintf(w, "Of %d external messages since %s, %d passed the relay (%.1f %%).\n", c.Total, day(c.From), c.Relayed, 100*c.Share())
+	}
+	for _, a := range seen.Alarms {
+		fmt.Fprintf(w, "%-8s  %s\n", a.Severity, a.Text)
+	}
+	if len(seen.Alarms) == 0 {
+		fmt.Fprintln(w, "Exchange is as it was set up.")
+	}
+}
