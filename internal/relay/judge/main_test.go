@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +44,15 @@ func hostile(dns Resolver) Func {
 		case "spin":
 			for i := 0; ; i++ {
 			}
+		case "threads": // each goroutine keeps a thread of its own
+			var all sync.WaitGroup
+			for range 64 {
+				all.Go(func() {
+					runtime.LockOSThread()
+					time.Sleep(10 * time.Millisecond)
+				})
+			}
+			all.Wait()
 		case "sleep":
 			time.Sleep(time.Hour)
 		case "eat":

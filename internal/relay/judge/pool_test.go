@@ -286,3 +286,17 @@ func BenchmarkStart(b *testing.B) {
 		c.retire()
 	}
 }
+
+// A cgo build starts threads through the C library, which gives up for good on a
+// filter that refuses clone3 in another way than an old kernel does.
+func TestAConfinedWorkerMayStartThreads(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector's runtime starts threads in its own way")
+	}
+	p := newPool(t, nil)
+	for range 3 {
+		if _, err := p.Judge(t.Context(), jobOf("threads")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
