@@ -180,7 +180,7 @@ func TestNothingIsLostWhenTheProgramIsKilled(t *testing.T) {
 		judge bool
 		part  int
 	}{
-		{"with judging", true, 80},
+		{"with judging", true, 60},
 		{"with judging switched off", false, 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
