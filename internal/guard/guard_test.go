@@ -43,4 +43,3 @@ func TestTheGuardRefusesWhatNoServerIs(t *testing.T) {
 	}
 	check(guard.Guard{Loopback: true}, "169.254.169.254", true, false)
 }
-

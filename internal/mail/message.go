@@ -47,10 +47,10 @@ type Part struct {
 	Encrypted   bool     // needs a password we do not have
 	Container   string   // "zip", "7z", "rar", "tar", "gzip", "xz", "zstd", "bzip2", "iso", "tnef", "message", "smime", "ole", "ooxml" or "";
 	// others, as "cab" or "vhdx", are recognised but not opened
-	Size        int64    // octets decoded, even where Data is cut
-	SHA256      [32]byte // of the decoded octets
-	Data        []byte   // decoded; at most parse's budget
-	Truncated   bool     // Data is not all of it
+	Size      int64    // octets decoded, even where Data is cut
+	SHA256    [32]byte // of the decoded octets
+	Data      []byte   // decoded; at most parse's budget
+	Truncated bool     // Data is not all of it
 }
 
 // Link is an address that a reader could follow.
