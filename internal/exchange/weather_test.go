@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -54,6 +55,14 @@ func TestReadingsThatLagAreWaitedFor(t *testing.T) {
 	}
 	if left := ids(planOf(t, e, testSpec())); len(left) != 0 {
 		t.Errorf("left to do: %v", left)
+	}
+	e.Patience = time.Second
+	if _, err := e.Rollback(t.Context(), testSpec(), RollbackOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var p *Problem
+	if _, err := e.Apply(t.Context(), testSpec(), ApplyOptions{}); !errors.As(err, &p) {
+		t.Errorf("without patience for the lag: %v", err)
 	}
 }
 
