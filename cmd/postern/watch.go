@@ -123,7 +123,7 @@ func (o *opened) probe(ctx context.Context, domain string) (time.Duration, error
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
 	})
 	if len(out) != 1 || out[0].Kind != deliver.Delivered {
-		return 0, fmt.Errorf("Exchange did not take the test message: %s", out[0].Reply)
+		return 0, fmt.Errorf("the test message was not taken by Exchange: %s", out[0].Reply)
 	}
 	return o.cameRound(ctx, id, began)
 }
@@ -148,7 +148,7 @@ func (o *opened) cameRound(ctx context.Context, id string, began time.Time) (tim
 		select {
 		case <-ctx.Done():
 			if len(rows) == 0 {
-				return 0, errors.New("Exchange took the test message but did not redirect it to the relay")
+				return 0, errors.New("the test message was taken by Exchange but not redirected to the relay")
 			}
 			return 0, fmt.Errorf("the relay has the test message but could not hand it back: %s", rows[0].Reply)
 		case <-tick.C:
