@@ -173,7 +173,14 @@ func TestEveryAlarmIsExplained(t *testing.T) {
 	}
 	var kinds []string
 	for k := range found {
-		kinds = append(kinds, k)
+		if k != "exchange-" { // the watch's own kinds follow
+			kinds = append(kinds, k)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\.alarm\("([a-z]+)"`).FindAllStringSubmatch(repo(t, "internal/exchange/watch.go"), -1) {
+		if k := "exchange-" + m[1]; !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
 	}
 	same(t, "doc/operating.md", firstColumn(section(t, repo(t, "doc/operating.md"), "Alarms")), kinds)
 }
@@ -222,6 +229,34 @@ func TestTheManualPageIsOfThisCommandLine(t *testing.T) {
 	}
 	if err := os.WriteFile(filepath.Join("..", "..", "package", "postern.1"), []byte(want), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestEveryTestThatSafetyNamesExists(t *testing.T) {
+	have := map[string]bool{}
+	for _, top := range []string{"cmd", "internal", "e2e"} {
+		err := filepath.WalkDir(filepath.Join("..", "..", top), func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+				have[string(m[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(repo(t, "doc/safety.md"), -1)
+	if len(named) < 30 {
+		t.Fatalf("doc/safety.md names %d tests", len(named))
+	}
+	for _, m := range named {
+		if !have[m[1]] {
+			t.Errorf("doc/safety.md names %s, which does not exist", m[1])
+		}
 	}
 }
 
