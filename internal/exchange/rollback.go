@@ -42,8 +42,31 @@ func (e *Engine) Rollback(ctx context.Context, spec Spec, opt RollbackOptions) (
 	if err := e.runner("rollback", state, cur, len(b.actions)).all(ctx, b.actions); err != nil {
 		return result, err
 	}
+	if err := e.gone(ctx, s, state, result); err != nil {
+		return result, err
+	}
 	state.Objects, state.RolledBack = map[string]*Saved{}, e.now()
 	return result, state.save(ctx, e.Journal)
+}
+
+// gone waits until readings show what the roll back did. Without it, a plan made
+// at once could take what is gone for still there.
+func (e *Engine) gone(ctx context.Context, s Spec, state *State, result *Result) error {
+	wait := newBackoff(e)
+	for {
+		cur, err := e.read(ctx, s, state)
+		if err != nil {
+			return err
+		}
+		b := &backward{e: e, state: state, cur: cur}
+		if err := b.plan(ctx); err != nil || len(b.actions) == 0 {
+			return err
+		}
+		if !wait.more(ctx) {
+			result.Notes = append(result.Notes, "Exchange took every change, but does not show all of them yet; wait some minutes before you plan or apply again.")
+			return ctx.Err()
+		}
+	}
 }
 
 // backward gathers the actions of a roll back.
