@@ -50,9 +50,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(typical())
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		start := time.Now()
+		start := processor()
 		check(t, Parse(b, Limits{}))
-		if took := time.Since(start); len(b) < 1<<16 && took > 3*time.Second {
+		if took := processor() - start; len(b) < 1<<16 && took > 3*time.Second {
 			t.Errorf("%d octets took %v", len(b), took)
 		}
 	})
