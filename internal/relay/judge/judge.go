@@ -56,6 +56,7 @@ func (s *Stages) Judge(ctx context.Context, job *Job, octets []byte) *mail.Judge
 	if f := <-authFailed; f != nil {
 		failed = append(failed, *f)
 	}
+	msg.AutoReply = msg.AutoReply || job.Envelope.From == "" // RFC 3834 §4
 	var about scan.About
 	if job.Tenant != nil {
 		about = *job.Tenant
