@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"postern/internal/admin"
 	"postern/internal/backup"
@@ -27,10 +26,6 @@ type restoreCmd struct {
 	Key         string `help:"Root key, for a backup that was made without it." placeholder:"FILE"`
 	PrintConfig bool   `help:"Print the configuration in the backup, and do nothing else."`
 }
-
-// keepRestored is how long restored mail stays in quarantine at least, however old
-// the backup is.
-const keepRestored = 30 * 24 * time.Hour
 
 // staging is the folder in the data folder that a backup is read into; nothing of
 // it counts before all of it is verified.
@@ -180,7 +175,7 @@ func (r *restoreCmd) settle(ctx context.Context, conf *Config, staged *backup.St
 		return err == nil
 	}
 	why := fmt.Sprintf("Restored from the backup of %s. It may have been delivered after the backup was made: release it if it is missing from the mailbox.", staged.MadeAt.UTC().Format("2 January 2006 15:04 UTC"))
-	done, err := st.AfterRestore(ctx, why, keepRestored, r.Deliver, present)
+	done, err := st.AfterRestore(ctx, why, conf.Quarantine.Retention, r.Deliver, present)
 	if err != nil {
 		return nil, err
 	}

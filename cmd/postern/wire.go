@@ -81,6 +81,8 @@ func newRelay(ctx context.Context, o *opened, with relayOptions) (*relay.Relay, 
 		Life:      ctx,
 		Log:       with.log,
 		Metric:    with.metric,
+		Notify:    with.notify,
+		Tracer:    with.tracer,
 	}, nil
 }
 
