@@ -53,7 +53,7 @@ func start(exe string, args []string, s setup) (*child, hello, error) {
 	grow(inW)
 	c := &child{in: inW, out: outR, w: &frameWriter{w: inW}, r: bufio.NewReaderSize(outR, 16<<10), crash: &tail{}, exited: make(chan struct{}), tenants: make(map[*scan.About]int)}
 	c.cmd = exec.Command(exe, args...)
-	c.cmd.Env = []string{"GOMAXPROCS=1", "GOGC=400"} // from its first moment as tune has it; nothing of ours
+	c.cmd.Env = []string{"GOMAXPROCS=1", "GOGC=200"} // from its first moment as tune has it; nothing of ours
 	c.cmd.Dir = "/"
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = inR, outW, c.crash
 	c.cmd.WaitDelay = time.Second

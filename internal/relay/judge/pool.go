@@ -24,8 +24,7 @@ const (
 	defaultPerWorker = 100              // safety.md R14: fresh per message or at most 100
 	defaultBudget    = 90 * time.Second // for one try at one message
 	defaultMemory    = 512 << 20        // octets of a child's heap
-	maxInFlight      = 128 << 20        // octets of messages that workers hold at a time
-	leastWeight      = 64 << 10         // of a message in maxInFlight
+	maxInFlight      = 32 << 20         // octets of large messages that workers hold at a time, or one that is larger
 	idleAfter        = 2 * time.Minute  // before a worker that has nothing to do is let go
 )
 
@@ -130,11 +129,13 @@ func (p *Pool) Warnings() []string {
 // is kept.
 func (p *Pool) Judge(ctx context.Context, job Job) (*mail.Judgement, error) {
 	p.init()
-	weight := min(max(job.Size, leastWeight), maxInFlight)
-	if err := p.inFlight.Acquire(ctx, weight); err != nil {
-		return nil, err
+	if job.Size > large { // small ones are few, one for each worker, and need not wait behind it
+		weight := min(job.Size, maxInFlight)
+		if err := p.inFlight.Acquire(ctx, weight); err != nil {
+			return nil, err
+		}
+		defer p.inFlight.Release(weight)
 	}
-	defer p.inFlight.Release(weight)
 	began := time.Now()
 	wait := p.askEarly(ctx, &job)
 	j, err := p.inWorker(ctx, &job)

@@ -78,6 +78,8 @@ func pollable(in io.Reader) io.Reader {
 	return os.NewFile(f.Fd(), f.Name())
 }
 
+const gcPercent = 200 // of a live heap of a few MiB: a hundred messages need two collections
+
 // tune sets up a process that lives for short jobs, of which there are as many
 // side by side as there are processors: waking a second thread costs more than
 // it gains. The heap is given back before it comes near the limit.
@@ -88,6 +90,15 @@ func tune(memory int64) {
 	if memory > 0 {
 		debug.SetMemoryLimit(memory / 4 * 3)
 	}
+}
+
+// large is the size in octets of a message for which memory is collected early, and
+// given back when it has been judged: its parts live as long as it does.
+const large = 1 << 20
+
+func afterLarge() {
+	debug.SetGCPercent(gcPercent)
+	debug.FreeOSMemory()
 }
 
 func loop(r *bufio.Reader, w *frameWriter, dns *remote, judge Func) error {
@@ -125,6 +136,10 @@ func loop(r *bufio.Reader, w *frameWriter, dns *remote, judge Func) error {
 			}
 			dns.next()
 			go func() {
+				if len(octets) > large {
+					debug.SetGCPercent(40)
+					defer afterLarge()
+				}
 				job := Job{ID: j.ID, Envelope: j.Envelope, Via: j.Via, Tenant: tenants[j.Tenant], Size: int64(len(octets))}
 				result := judge(ctx, &job, octets)
 				bound(result)
