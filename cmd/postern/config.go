@@ -83,6 +83,7 @@ type DNSConfig struct {
 // RelayConfig is what Exchange sees and sends.
 type RelayConfig struct {
 	EgressIPs    []string `yaml:"egress_ips"`
+	Reverse      string   `yaml:"reverse"`       // domain that reverse DNS gives for every egress address, so that Exchange trusts it and not whole networks
 	HeaderPrefix string   `yaml:"header_prefix"` // default "x-trustifi"
 	Sources      []string `yaml:"sources"`       // networks, default Exchange Online's; [any] switches the check off
 	SourcesFile  string   `yaml:"sources_file"`  // one network a line, instead of sources

@@ -24,6 +24,7 @@ type exchangeCmd struct {
 	Guide      exchangeGuideCmd      `cmd:"" help:"Print the same set-up as numbered steps for Exchange's admin centres."`
 	Watch      exchangeWatchCmd      `cmd:"" help:"Look once: drift, a test message round, and the share of mail that passed the relay."`
 	Script     exchangeScriptCmd     `cmd:"" help:"Write the same set-up as one PowerShell script."`
+	Report     exchangeReportCmd     `cmd:"" help:"Take in the report that the PowerShell script printed."`
 	Protection protectionCmd         `cmd:"" help:"Exchange's own protections: list, disable, enable."`
 }
 
@@ -156,7 +157,7 @@ func (e *exchangeStatusCmd) Run(c *console) error {
 			} else if !errors.Is(err, admin.ErrNotConnected) {
 				return err
 			}
-			state, err := (&exchange.Engine{Journal: admin.Journal{Store: o.store, Tenant: t.ID}}).Status(c.ctx)
+			state, err := x.State(c.ctx, t.ID)
 			if err != nil {
 				return err
 			}

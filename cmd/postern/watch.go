@@ -65,6 +65,7 @@ func newExchange(o *opened, progress func(exchange.Event)) *admin.Exchange {
 		Cloud:     o.conf.Exchange.Cloud,
 		SmartHost: o.conf.Hostname,
 		Addresses: o.conf.Relay.EgressIPs,
+		Reverse:   o.conf.Relay.Reverse,
 		Prefix:    o.conf.Relay.HeaderPrefix,
 		Progress:  progress,
 	}

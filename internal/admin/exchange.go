@@ -22,6 +22,7 @@ type Exchange struct {
 	Cloud     string   // as adminapi.CloudFor takes it
 	SmartHost string   // the relay's public name
 	Addresses []string // relay egress, as Exchange sees it
+	Reverse   string   // domain that reverse DNS gives for every one of them, "" if there is none
 	Prefix    string   // of the control headers
 	Progress  func(exchange.Event)
 }
@@ -46,12 +47,13 @@ type Credential struct {
 	Device       func(signin.DeviceCode)
 }
 
-// Settings of a tenant; both are sealed.
+// Settings of a tenant; all but the options are sealed.
 const (
 	sessionSetting    = "exchange-session"
 	connectionSetting = "exchange-connection"
 	journalSetting    = "exchange-journal"
 	optionsSetting    = "exchange-options"
+	reportSetting     = "exchange-script-report"
 )
 
 // ErrNotConnected means that a tenant's Exchange organization is not connected.
@@ -169,7 +171,7 @@ func (x *Exchange) Engine(ctx context.Context, tenant string) (*exchange.Engine,
 	}
 	return &exchange.Engine{
 		Commander: x.client(session, conn, cloud, tenant, append(exchange.Cmdlets(), exchange.ProtectionCmdlets()...)),
-		Journal:   Journal{x.Store, tenant},
+		Journal:   Journal{x.Admin, tenant},
 		Probes:    exchange.Probes{MX: x.mx, Roles: rolesOf(session)},
 		Progress:  x.Progress,
 	}, nil
@@ -237,7 +239,7 @@ func (x *Exchange) Spec(ctx context.Context, tenant string) (exchange.Spec, erro
 	if err != nil {
 		return exchange.Spec{}, err
 	}
-	spec := exchange.Spec{Tenant: t.ID, Token: t.Token, SmartHost: x.SmartHost, Addresses: x.Addresses, HeaderPrefix: x.Prefix}
+	spec := exchange.Spec{Tenant: t.ID, Token: t.Token, SmartHost: x.SmartHost, Addresses: x.Addresses, Reverse: x.Reverse, HeaderPrefix: x.Prefix}
 	domains, err := x.Store.Domains(ctx, tenant)
 	if err != nil {
 		return spec, err
@@ -293,15 +295,16 @@ func (x *Exchange) SetOptions(ctx context.Context, tenant string, o exchange.Opt
 	return x.note(ctx, tenant, "exchange.options", tenant, string(was), string(text))
 }
 
-// Journal keeps the journal of a tenant's set-up in the store.
+// Journal keeps the journal of a tenant's set-up in the store, sealed: it holds
+// what Exchange had before, and the token its rules trust.
 type Journal struct {
-	Store  *store.Store
+	Admin  *Admin
 	Tenant string
 }
 
 // Load implements exchange.Journal.
 func (j Journal) Load(ctx context.Context) ([]byte, error) {
-	state, err := j.Store.Setting(ctx, j.Tenant, journalSetting)
+	state, err := j.Admin.sealed(ctx, j.Tenant, journalSetting)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -310,7 +313,28 @@ func (j Journal) Load(ctx context.Context) ([]byte, error) {
 
 // Save implements exchange.Journal.
 func (j Journal) Save(ctx context.Context, state []byte) error {
-	return j.Store.PutSetting(ctx, j.Tenant, journalSetting, state)
+	return j.Admin.putSealed(ctx, j.Tenant, journalSetting, state)
+}
+
+// State is what was set up for a tenant and how the last run ended.
+func (x *Exchange) State(ctx context.Context, tenant string) (*exchange.State, error) {
+	return (&exchange.Engine{Journal: Journal{x.Admin, tenant}}).Status(ctx)
+}
+
+// ImportReport takes the report that the PowerShell script printed.
+func (x *Exchange) ImportReport(ctx context.Context, tenant string, octets []byte) (*exchange.ScriptReport, error) {
+	r, err := exchange.ReadScriptReport(tenant, octets)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.putSealed(ctx, tenant, reportSetting, octets); err != nil {
+		return nil, err
+	}
+	outcome := "ok"
+	if !r.OK {
+		outcome = "not ok: " + r.Problem
+	}
+	return r, x.note(ctx, tenant, "exchange.script", r.Mode, "", outcome)
 }
 
 // putSealed keeps a secret of a tenant under its key.
