@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,4 +161,30 @@ func TestFlawsOfTheLedgerAreNamed(t *testing.T) {
 			t.Errorf("%s: found %+v", m.ID, found)
 		})
 	}
+}
+
+func TestFlawsAreFoundInTimeThatGrowsWithTheMail(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		must(t, s.AddTenant(t.Context(), store.Tenant{Tenant: mail.Tenant{ID: "acme"}}))
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				for range 250 {
+					if err := s.Accept(context.Background(), newMail("acme", 100)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		began := time.Now()
+		if found, err := s.Flaws(t.Context()); err != nil || len(found) != 0 {
+			t.Errorf("%+v, %v", found, err)
+		}
+		if took := time.Since(began); took > 3*time.Second { // a quadratic statement takes a minute
+			t.Errorf("8,000 messages took %v", took)
+		}
+	})
 }
