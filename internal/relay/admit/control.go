@@ -94,12 +94,36 @@ func (s *scan) dropQuotes() {
 		}
 		kept := s.kept[:0]
 		for _, raw := range s.kept {
-			if len(raw) < len(key) || !bytes.Contains(raw, []byte(key)) && !strings.Contains(compact(string(raw)), key) {
+			if !quotes(raw, key) {
 				kept = append(kept, raw)
 			}
 		}
 		s.kept = kept
 	}
+}
+
+// quotes reports whether key stands in field, be it with white space, control
+// characters or line ends within. It is asked of every field of every message.
+func quotes(field []byte, key string) bool {
+	for len(field) >= len(key) {
+		i := bytes.IndexByte(field, key[0])
+		if i < 0 {
+			return false
+		}
+		field = field[i:]
+		matched := 0
+		for _, c := range field {
+			if c == key[matched] {
+				if matched++; matched == len(key) {
+					return true
+				}
+			} else if c > ' ' && c != 0x7f {
+				break
+			}
+		}
+		field = field[1:]
+	}
+	return false
 }
 
 // fold is a field's name as a forgiving reader could take it: without white
