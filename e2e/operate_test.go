@@ -73,6 +73,25 @@ func TestAConfigurationThatDoesNotHoldLeavesTheFormerInForce(t *testing.T) {
 	p.alarmed(t, "key-from-elsewhere")
 }
 
+// TestASIGHUPRightAfterTheStartDoesNoHarm sends the signal as soon as the port is
+// open.
+func TestASIGHUPRightAfterTheStartDoesNoHarm(t *testing.T) {
+	p := install(t, settings{judge: false})
+	for range 20 {
+		p.launch()
+		waits(t, 15*time.Second, "the port is open", func() bool {
+			conn, err := net.Dial("tcp", p.smtp)
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
+		p.signal(syscall.SIGHUP)
+		p.awaitGreeting(5 * time.Second)
+		p.stop()
+	}
+}
+
 func TestSIGTERMDrains(t *testing.T) {
 	mta := newSink(t)
 	taken := mta.collect()

@@ -37,6 +37,8 @@ const memoryGoal = 256 << 20
 const drainTime = 20 * time.Second
 
 func (serveCmd) Run(c *console) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // first of all: until then a SIGHUP ends the process
 	conf, err := loadConfig(c.config)
 	if err != nil {
 		return err
@@ -60,6 +62,7 @@ func (serveCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	s.hup = hup
 	return s.run(c.ctx)
 }
 
@@ -77,6 +80,7 @@ type server struct {
 	hooks   *webhook.Sender             // nil when none is configured
 	traced  func(context.Context) error // sends the traces that wait
 	stop    context.CancelFunc          // ends relay.Life
+	hup     <-chan os.Signal            // asks for a reload; nil: nobody does
 
 	mail  []net.Listener // opened before anything runs, so that a port in use is said at once
 	web   []webListener
@@ -268,14 +272,11 @@ func (s *server) drain() {
 
 // hangups reloads certificates and configuration on SIGHUP.
 func (s *server) hangups(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hup:
+		case <-s.hup:
 		}
 		s.reload(ctx)
 	}
