@@ -107,7 +107,7 @@ func (e *evalCmd) verdict(ctx context.Context, j *judge.InProcess, file string) 
 	if err != nil {
 		return "", err
 	}
-	env := mail.Envelope{Received: time.Now().UTC(), To: []mail.Rcpt{{Addr: "postmaster@localhost.localdomain"}}, Via: mail.ViaMX, Pass: 1}
+	env := mail.Envelope{From: envelopeFrom(octets), Received: time.Now().UTC(), To: []mail.Rcpt{{Addr: "postmaster@localhost.localdomain"}}, Via: mail.ViaMX, Pass: 1}
 	v, err := judgeFile(ctx, j, file, octets, env, &scan.About{Domains: e.Domain})
 	return v.Verdict, err
 }

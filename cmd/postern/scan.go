@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	netmail "net/mail"
 	"net/netip"
 	"os"
 	"strings"
@@ -109,6 +110,9 @@ func (s *scanCmd) one(c *console, j *judge.InProcess, file string) (scanView, er
 		return scanView{}, err
 	}
 	env := mail.Envelope{HELO: s.HELO, From: s.MailFrom, To: []mail.Rcpt{{Addr: s.To}}, Received: time.Now().UTC(), Via: mail.ViaMX, Pass: 1}
+	if s.MailFrom == "" {
+		env.From = envelopeFrom(octets)
+	}
 	if s.IP != "" {
 		if env.Client, err = netip.ParseAddr(s.IP); err != nil {
 			return scanView{}, usageError(fmt.Sprintf("--ip %q is not an IP address", s.IP))
@@ -118,6 +122,19 @@ func (s *scanCmd) one(c *console, j *judge.InProcess, file string) (scanView, er
 		env.Via = mail.ViaRelay
 	}
 	return judgeFile(c.ctx, j, file, octets, env, &scan.About{Domains: s.Domain})
+}
+
+// envelopeFrom is the reverse-path of a message on disk: its Return-Path, which the
+// server that stored it wrote, or the author where there is none. A file does not
+// say that it was a bounce.
+func envelopeFrom(octets []byte) string {
+	h, _ := mail.SplitHeader(octets)
+	for _, name := range []string{"Return-Path", "Sender", "From"} {
+		if list, err := netmail.ParseAddressList(h.First(name)); err == nil {
+			return list[0].Address
+		}
+	}
+	return ""
 }
 
 // judgeFile judges octets with the default rules.
