@@ -182,6 +182,12 @@ func CheckMTA(ctx context.Context, resolver Resolver, mta mail.MTA, own func(hos
 		if own != nil && own(host, netip.AddrPortFrom(ip.Unmap(), port)) {
 			return ownMTA(mta)
 		}
+		switch ip = ip.Unmap(); {
+		case ip.IsUnspecified():
+			return fmt.Errorf("%s means this machine, not a mail server: enter the address or the name of the server that takes the mail", ip)
+		case ip.IsMulticast(), ip.IsLinkLocalUnicast():
+			return fmt.Errorf("%s is not an address that a mail server can have: enter the address or the name of the server that takes the mail", ip)
+		}
 		return nil
 	}
 	if _, err := mail.FoldDomain(host); err != nil {
