@@ -68,7 +68,18 @@ func newExchange(o *opened, progress func(exchange.Event)) *admin.Exchange {
 		Reverse:   o.conf.Relay.Reverse,
 		Prefix:    o.conf.Relay.HeaderPrefix,
 		Progress:  progress,
+		TryMTA:    o.tryMTA,
 	}
+}
+
+// tryMTA tries the connection to a next hop without sending a message.
+func (o *opened) tryMTA(ctx context.Context, m mail.MTA) []deliver.Step {
+	sender, err := newSender(o, relayOptions{log: o.log})
+	if err != nil {
+		return []deliver.Step{{Name: "Set-up", Detail: oneLine(err)}}
+	}
+	defer sender.Close()
+	return sender.Test(ctx, m)
 }
 
 // observe looks once at a connected tenant.

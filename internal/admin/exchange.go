@@ -12,6 +12,7 @@ import (
 	"postern/internal/exchange/adminapi"
 	"postern/internal/exchange/signin"
 	"postern/internal/mail"
+	"postern/internal/relay/deliver"
 	"postern/internal/seal"
 	"postern/internal/store"
 )
@@ -25,6 +26,7 @@ type Exchange struct {
 	Reverse   string   // domain that reverse DNS gives for every one of them, "" if there is none
 	Prefix    string   // of the control headers
 	Progress  func(exchange.Event)
+	TryMTA    func(ctx context.Context, m mail.MTA) []deliver.Step // the way back, tried before mail is redirected; nil: not tried
 }
 
 // Connection is a tenant's connection to its Exchange organization.
@@ -174,8 +176,66 @@ func (x *Exchange) Engine(ctx context.Context, tenant string) (*exchange.Engine,
 		Journal:   Journal{x.Admin, tenant},
 		Probes:    exchange.Probes{MX: x.mx, Roles: rolesOf(session)},
 		Progress:  x.Progress,
+		RoundTrip: x.roundTrip(tenant),
+		Drain:     func(ctx context.Context) error { return x.drain(ctx, tenant) },
 	}, nil
 }
+
+// roundTrip tries the way back to every domain's first MTA: mail that Exchange
+// redirects here must be able to return. Nil where it cannot be tried.
+func (x *Exchange) roundTrip(tenant string) func(context.Context) error {
+	if x.TryMTA == nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		domains, err := x.Store.Domains(ctx, tenant)
+		if err != nil {
+			return err
+		}
+		for _, d := range domains {
+			if !d.Enabled || len(d.MTAs) == 0 {
+				continue
+			}
+			for _, step := range x.TryMTA(ctx, d.MTAs[0]) {
+				if !step.OK {
+					return fmt.Errorf("mail for %s could not go back to %s: %s: %s", d.Name, d.MTAs[0].Address(), step.Name, step.Detail)
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// drain waits until no mail of a tenant has yet to go back.
+func (x *Exchange) drain(ctx context.Context, tenant string) error {
+	began := time.Now()
+	for {
+		waiting := 0
+		for _, state := range []mail.State{mail.Accepted, mail.Judged, mail.Delivering} {
+			rows, err := x.Store.Trace(ctx, store.TraceFilter{Tenant: tenant, State: state, Limit: 1})
+			if err != nil {
+				return err
+			}
+			waiting += len(rows)
+		}
+		if waiting == 0 {
+			return nil
+		}
+		if time.Since(began) > drainTime {
+			return fmt.Errorf("mail still waits after %s: see postern queue list --tenant %s", drainTime, tenant)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(drainEvery):
+		}
+	}
+}
+
+const (
+	drainEvery = 500 * time.Millisecond // between looks at the queue while it empties
+	drainTime  = 15 * time.Minute       // that it may take
+)
 
 func rolesOf(s *signin.Session) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {

@@ -65,9 +65,9 @@ func (r *runner) before(ctx context.Context, a *Action) error {
 	switch {
 	case a.gate && !r.tried && r.e.RoundTrip != nil:
 		r.tried = true
-		r.e.tell(Event{Action: a.ID, State: "note", Text: "A test message goes round before mail is redirected."})
+		r.e.tell(Event{Action: a.ID, State: "note", Text: "The way round is tried before mail is redirected."})
 		if err := r.e.RoundTrip(ctx); err != nil {
-			return &Problem{"round-trip", sentence("The test message did not come round: " + err.Error()), "Nothing is redirected yet. Mend the cause and apply again; what was done is kept.", err}
+			return &Problem{"round-trip", sentence("The way round does not work yet: " + err.Error()), "Nothing is redirected yet. Mend the cause and apply again; what was done is kept.", err}
 		}
 	case a.drain && !r.drained && r.e.Drain != nil:
 		r.drained = true
