@@ -14,7 +14,7 @@ type demoCmd struct {
 	Dir    string        `help:"Folder for the demo's data, kept afterwards (default: a temporary one)." placeholder:"DIR"`
 	Once   bool          `help:"End when all mail has arrived; exit 0 only if the round trip worked."`
 	Mail   string        `help:"Feed the messages of this folder instead of the shipped samples." placeholder:"DIR"`
-	Portal string        `help:"Address of the status page." default:"127.0.0.1:8025" placeholder:"ADDR"`
+	Portal string        `help:"Address of the portal." default:"127.0.0.1:8025" placeholder:"ADDR"`
 	Wait   time.Duration `help:"How long to wait for a message's end." default:"60s" hidden:""`
 }
 

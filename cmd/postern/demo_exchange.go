@@ -30,6 +30,11 @@ func (w *demoWorld) setUp(ctx context.Context, r *demoReport) error {
 		return err
 	}
 	r.step("Relay enabled; its key is %s… (id %s)", key.Key[:12], key.KeyID)
+	return w.setUpExchange(ctx, r, t.ID)
+}
+
+// setUpExchange connects a tenant to the simulated Exchange and sets that up.
+func (w *demoWorld) setUpExchange(ctx context.Context, r *demoReport, tenant string) error {
 	if err := w.server.relay.Directory.Load(ctx); err != nil {
 		return err
 	}
@@ -39,11 +44,11 @@ func (w *demoWorld) setUp(ctx context.Context, r *demoReport) error {
 		}
 	})
 	o := w.twin.Tenants()[0]
-	if _, err := x.Connect(ctx, t.ID, admin.Credential{Organization: o.Organization, ClientID: o.ClientID, Secret: o.ClientSecret}); err != nil {
+	if _, err := x.Connect(ctx, tenant, admin.Credential{Organization: o.Organization, ClientID: o.ClientID, Secret: o.ClientSecret}); err != nil {
 		return fmt.Errorf("connect to Exchange: %w", err)
 	}
 	r.step("Connected to the simulated Exchange organization %s", o.Organization)
-	engine, spec, err := w.engine(ctx, x, t.ID)
+	engine, spec, err := w.engine(ctx, x, tenant)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
 	Worker workerCmd `cmd:"" hidden:"" name:"judge-worker"`
+	Read   readCmd   `cmd:"" hidden:"" name:"read-worker"`
 }
 
 // console is what a verb talks through.

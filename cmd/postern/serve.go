@@ -166,11 +166,15 @@ func (s *server) listen() error {
 		}
 		s.mail = append(s.mail, l)
 	}
+	pages, err := s.portalPage()
+	if err != nil {
+		return err
+	}
 	for _, w := range []struct {
 		key, addr string
 		handler   http.Handler
 	}{
-		{"portal.listen", conf.Portal.Listen, s.statusPage()},
+		{"portal.listen", conf.Portal.Listen, pages},
 		{"metrics.listen", conf.Metrics.Listen, s.metricsPage()},
 	} {
 		if w.addr == "" {
@@ -237,6 +241,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.ready.Store(true)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+	s.welcome(background, os.Stderr)
 	s.log.Info("ready", "version", version, "hostname", s.o.conf.Hostname)
 
 	<-inner.Done()

@@ -1,0 +1,76 @@
+package portal
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"postern/internal/admin"
+	"postern/internal/mail"
+	"postern/internal/relay/deliver"
+	"postern/internal/store"
+)
+
+// Portal serves the pages. All fields but those marked are required.
+type Portal struct {
+	Store    *store.Store
+	Exchange *admin.Exchange // and with it Admin; both are copied for each visitor with the visitor as Actor
+	Held     Held
+	TryMTA   func(ctx context.Context, m mail.MTA) []deliver.Step
+	Read     func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
+	Ready    func() error                                               // why no mail is taken now; nil if it is
+	Hostname string                                                     // of the relay
+	Prefix   string                                                     // of the control headers
+	Version  string
+	Log      *slog.Logger
+
+	pages  *pages
+	runs   runs
+	counts counts
+}
+
+// Held is the relay's side of the quarantine.
+type Held interface {
+	Release(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error)
+	Content(ctx context.Context, tenant string, id mail.ID) ([]byte, error)
+	Header(ctx context.Context, tenant string, id mail.ID) (mail.Header, error)
+}
+
+// A Reading is what a message says, without anything that could act.
+type Reading struct {
+	Text  string      `json:"text"`
+	Links []mail.Link `json:"links"`
+	Cut   bool        `json:"cut"` // there was more text or links
+}
+
+// Handler checks the templates and returns the portal's pages.
+func (p *Portal) Handler() (http.Handler, error) {
+	var err error
+	if p.pages, err = loadPages(); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for _, rt := range p.routes() {
+		mux.Handle(rt.method+" "+rt.path, p.guard(rt))
+	}
+	mux.Handle("GET /static/", staticFiles())
+	mux.Handle("/", p.guard(route{access: public, handle: p.missing}))
+	return p.outer(mux), nil
+}
+
+// as is admin in the name of a visitor.
+func (p *Portal) as(actor string) *admin.Exchange {
+	x := *p.Exchange
+	a := *x.Admin
+	a.Actor = actor
+	x.Admin = &a
+	return &x
+}
+
+func (p *Portal) now() time.Time {
+	if p.Exchange.Now != nil {
+		return p.Exchange.Now()
+	}
+	return time.Now()
+}

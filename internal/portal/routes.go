@@ -1,0 +1,91 @@
+package portal
+
+import "slices"
+
+// Access is what a route asks of its visitor before roles count.
+type access string
+
+const (
+	public   access = "public"   // anybody
+	proving  access = "proving"  // password given, second factor not yet
+	enrolled access = "enrolled" // may still have to set up a second factor
+	signedIn access = "signed in"
+	system   access = "system" // signed in, and not of one tenant alone
+)
+
+// Roles, as lists for the table.
+var (
+	everybody = []string{"owner", "security-admin", "helpdesk", "auditor", "user"}
+	staff     = []string{"owner", "security-admin", "helpdesk", "auditor"}
+	readers   = []string{"owner", "security-admin", "auditor"}
+	changers  = []string{"owner", "security-admin"}
+	releasers = []string{"owner", "security-admin", "helpdesk"}
+	owners    = []string{"owner"}
+)
+
+// A route is one thing that can be asked. A path with {tenant} is answered only to
+// who may see that tenant; to others there is no such page.
+type route struct {
+	method, path string
+	access       access
+	roles        []string // of those signed in; empty means nobody
+	fresh        bool     // asks for the second factor again when it was not given lately
+	handle       handler
+}
+
+func (rt route) allows(role string) bool { return slices.Contains(rt.roles, role) }
+
+// routes are all there are: what is not listed is 404, and a role that is not
+// listed is 403.
+func (p *Portal) routes() []route {
+	return []route{
+		{"GET", "/sign-in", public, nil, false, p.signInForm},
+		{"POST", "/sign-in", public, nil, false, p.signIn},
+		{"GET", "/sign-in/code", proving, nil, false, p.codeForm},
+		{"POST", "/sign-in/code", proving, nil, false, p.code},
+		{"GET", "/setup", public, nil, false, p.setupForm},
+		{"POST", "/setup", public, nil, false, p.setup},
+		{"GET", "/invitation", public, nil, false, p.invitationForm},
+		{"POST", "/invitation", public, nil, false, p.invitation},
+		{"POST", "/appearance", public, nil, false, p.appearance},
+		{"GET", "/second-factor", enrolled, everybody, false, p.factorForm},
+		{"POST", "/second-factor", enrolled, everybody, false, p.factor},
+		{"POST", "/sign-out", enrolled, everybody, false, p.signOut},
+
+		{"GET", "/{$}", signedIn, everybody, false, p.home},
+		{"GET", "/account", signedIn, everybody, false, p.account},
+		{"POST", "/account/password", signedIn, everybody, false, p.changePassword},
+		{"POST", "/account/sessions/{id}/end", signedIn, everybody, false, p.endSession},
+		{"GET", "/design", signedIn, everybody, false, p.design},
+
+		{"GET", "/users", signedIn, owners, false, p.users},
+		{"POST", "/users", signedIn, owners, true, p.addUser},
+		{"POST", "/users/{email}/invite", signedIn, owners, true, p.inviteUser},
+		{"POST", "/users/{email}/role", signedIn, owners, true, p.setRole},
+		{"POST", "/users/{email}/disable", signedIn, owners, true, p.disableUser},
+		{"POST", "/users/{email}/enable", signedIn, owners, true, p.enableUser},
+
+		{"GET", "/tenants", system, staff, false, p.tenants},
+		{"POST", "/tenants", system, changers, false, p.addTenant},
+		{"GET", "/audit", system, readers, false, p.audit},
+
+		{"GET", "/t/{tenant}/{$}", signedIn, staff, false, p.dashboard},
+		{"GET", "/t/{tenant}/quarantine", signedIn, staff, false, p.quarantine},
+		{"POST", "/t/{tenant}/quarantine", signedIn, releasers, false, p.act},
+		{"GET", "/t/{tenant}/mail/{id}", signedIn, staff, false, p.message},
+		{"POST", "/t/{tenant}/mail/{id}/read", signedIn, changers, false, p.readMessage},
+		{"POST", "/t/{tenant}/mail/{id}/download", signedIn, changers, false, p.download},
+		{"GET", "/t/{tenant}/trace", signedIn, staff, false, p.trace},
+		{"GET", "/t/{tenant}/queue", signedIn, staff, false, p.queue},
+		{"POST", "/t/{tenant}/queue/{id}/retry", signedIn, changers, false, p.retry},
+		{"GET", "/t/{tenant}/audit", signedIn, readers, false, p.audit},
+		{"GET", "/t/{tenant}/inbound/plan", signedIn, readers, false, p.plan},
+		{"POST", "/t/{tenant}/inbound/domain", signedIn, changers, false, p.saveDomain},
+		{"POST", "/t/{tenant}/inbound/test/{domain}", signedIn, changers, false, p.testDomain},
+		{"GET", "/t/{tenant}/inbound/domain/{domain}/{do}", signedIn, changers, false, p.domainForm},
+		{"POST", "/t/{tenant}/inbound/domain/{domain}/{do}", signedIn, changers, false, p.switchDomain},
+		{"POST", "/t/{tenant}/inbound/key/rotate", signedIn, changers, true, p.rotateKey},
+		{"POST", "/t/{tenant}/inbound/key/retire", signedIn, changers, true, p.retireKey},
+		{"POST", "/t/{tenant}/alarms/clear", signedIn, changers, false, p.clearAlarm},
+	}
+}

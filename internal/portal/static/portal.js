@@ -1,0 +1,59 @@
+// What pages can do better with a script; all of them work without.
+"use strict";
+
+// Times in the reader's zone and language.
+for (const t of document.querySelectorAll("time[datetime]")) {
+  const at = new Date(t.dateTime);
+  if (isNaN(at)) continue;
+  t.title = at.toLocaleString(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" });
+  const today = new Date().toDateString() === at.toDateString();
+  t.textContent = at.toLocaleString(document.documentElement.lang, today ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+}
+for (const t of document.querySelectorAll("[data-hour]")) {
+  t.textContent = new Date(t.dataset.hour).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+}
+
+// Copying.
+for (const b of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  b.hidden = false;
+  b.addEventListener("click", async () => {
+    const before = b.textContent;
+    try {
+      await navigator.clipboard.writeText(b.dataset.copy);
+      b.textContent = "✓";
+    } catch {
+      b.textContent = "✗";
+    }
+    setTimeout(() => { b.textContent = before; }, 1500);
+  });
+}
+
+// Choices that send their form at once.
+for (const s of document.querySelectorAll("select[data-submit]")) {
+  s.addEventListener("change", () => s.form.requestSubmit());
+}
+for (const b of document.querySelectorAll("[data-unneeded]")) b.hidden = true;
+
+// One box that ticks all.
+for (const all of document.querySelectorAll("[data-all]")) {
+  const boxes = () => document.querySelectorAll(`input[name="${all.dataset.all}"]`);
+  all.hidden = false;
+  all.addEventListener("change", () => { for (const b of boxes()) b.checked = all.checked; });
+}
+
+// The menu is folded on small screens.
+const menu = document.querySelector("details.menu");
+if (menu && matchMedia("(max-width: 56rem)").matches) menu.open = false;
+
+// Progress that goes on by itself: the page's own figures are fetched again while
+// a run is on.
+const live = document.querySelector("[data-live]");
+if (live && window.EventSource) {
+  const source = new EventSource(live.dataset.live);
+  source.addEventListener("steps", (e) => {
+    const parsed = new DOMParser().parseFromString(e.data, "text/html");
+    live.replaceChildren(...parsed.body.childNodes);
+  });
+  source.addEventListener("end", () => { source.close(); location.reload(); });
+}
