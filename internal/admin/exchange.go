@@ -13,7 +13,6 @@ import (
 	"postern/internal/exchange/signin"
 	"postern/internal/mail"
 	"postern/internal/relay/deliver"
-	"postern/internal/seal"
 	"postern/internal/store"
 )
 
@@ -27,124 +26,6 @@ type Exchange struct {
 	Prefix    string   // of the control headers
 	Progress  func(exchange.Event)
 	TryMTA    func(ctx context.Context, m mail.MTA) []deliver.Step // the way back, tried before mail is redirected; nil: not tried
-}
-
-// Connection is a tenant's connection to its Exchange organization.
-type Connection struct {
-	Organization string          `json:"organization"`
-	ClientID     string          `json:"client_id"`
-	Kind         signin.Kind     `json:"kind"`
-	Account      string          `json:"account,omitempty"`
-	ConnectedAt  time.Time       `json:"connected_at"`
-	Session      json.RawMessage `json:"-"`
-}
-
-// Credential is how a person or an app signs in: exactly one of Secret,
-// Certificate and Device.
-type Credential struct {
-	Organization string
-	ClientID     string
-	Secret       string
-	Certificate  []byte // PEM with the key
-	Device       func(signin.DeviceCode)
-}
-
-// Settings of a tenant; all but the options are sealed.
-const (
-	sessionSetting    = "exchange-session"
-	connectionSetting = "exchange-connection"
-	journalSetting    = "exchange-journal"
-	optionsSetting    = "exchange-options"
-	reportSetting     = "exchange-script-report"
-)
-
-// ErrNotConnected means that a tenant's Exchange organization is not connected.
-var ErrNotConnected = errors.New("not connected to Exchange")
-
-// Connect signs in, sees whether Exchange answers, and keeps the session sealed.
-func (x *Exchange) Connect(ctx context.Context, tenant string, c Credential) (Connection, error) {
-	cloud, err := adminapi.CloudFor(x.Cloud)
-	if err != nil {
-		return Connection{}, err
-	}
-	cfg := signin.Config{Login: cloud.Login, Scope: scope(cloud), Tenant: c.Organization, ClientID: c.ClientID}
-	var session *signin.Session
-	switch {
-	case c.Secret != "":
-		session, err = signin.WithSecret(ctx, cfg, c.Secret)
-	case len(c.Certificate) > 0:
-		session, err = signin.WithCertificate(ctx, cfg, c.Certificate)
-	case c.Device != nil:
-		session, err = signin.Device(ctx, cfg, c.Device)
-	default:
-		return Connection{}, errors.New("no way to sign in is given: use --device, --client-secret-file or --certificate")
-	}
-	if err != nil {
-		return Connection{}, err
-	}
-	conn := Connection{Organization: c.Organization, ClientID: c.ClientID, Kind: session.Kind, Account: session.Account, ConnectedAt: x.now()}
-	if _, err := x.client(session, conn, cloud, tenant, nil).Invoke(ctx, "Get-OrganizationConfig", nil); err != nil {
-		return Connection{}, exchange.Explain(err, "Get-OrganizationConfig")
-	}
-	if err := x.keep(ctx, tenant, session, conn); err != nil {
-		return Connection{}, err
-	}
-	return conn, x.note(ctx, tenant, "exchange.connect", c.Organization, "", string(conn.Kind)+" "+conn.Account)
-}
-
-// scope asks for all that was consented to in Exchange Online of a cloud; a
-// simulated one takes the worldwide address.
-func scope(c adminapi.Cloud) string {
-	if c.Name == "custom" {
-		return "https://outlook.office365.com/.default"
-	}
-	return c.Exchange + "/.default"
-}
-
-// keep stores the session and what is shown of it.
-func (x *Exchange) keep(ctx context.Context, tenant string, s *signin.Session, conn Connection) error {
-	octets, err := s.Export()
-	if err != nil {
-		return fmt.Errorf("keep the sign-in: %w", err)
-	}
-	shown, err := json.Marshal(conn)
-	if err != nil {
-		return err
-	}
-	return errors.Join(x.putSealed(ctx, tenant, sessionSetting, octets), x.putSealed(ctx, tenant, connectionSetting, shown))
-}
-
-// Connection tells how a tenant is connected; ErrNotConnected if it is not.
-func (x *Exchange) Connection(ctx context.Context, tenant string) (Connection, error) {
-	var c Connection
-	shown, err := x.sealed(ctx, tenant, connectionSetting)
-	if errors.Is(err, store.ErrNotFound) {
-		return c, ErrNotConnected
-	}
-	if err != nil {
-		return c, err
-	}
-	return c, json.Unmarshal(shown, &c)
-}
-
-// Disconnect forgets the sign-in. steps say what is still to be revoked at
-// Microsoft, where only an administrator can.
-func (x *Exchange) Disconnect(ctx context.Context, tenant string) (steps []string, err error) {
-	conn, err := x.Connection(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	cloud, err := adminapi.CloudFor(x.Cloud)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{sessionSetting, connectionSetting} {
-		if err := x.Store.PutSetting(ctx, tenant, name, nil); err != nil {
-			return nil, err
-		}
-	}
-	steps = signin.Revoke(signin.Config{Login: cloud.Login, Tenant: conn.Organization, ClientID: conn.ClientID}, conn.Kind)
-	return steps, x.note(ctx, tenant, "exchange.disconnect", conn.Organization, string(conn.Kind), "")
 }
 
 // Engine works on the tenant's Exchange organization. Every call it makes goes to
@@ -355,27 +236,6 @@ func (x *Exchange) SetOptions(ctx context.Context, tenant string, o exchange.Opt
 	return x.note(ctx, tenant, "exchange.options", tenant, string(was), string(text))
 }
 
-// Journal keeps the journal of a tenant's set-up in the store, sealed: it holds
-// what Exchange had before, and the token its rules trust.
-type Journal struct {
-	Admin  *Admin
-	Tenant string
-}
-
-// Load implements exchange.Journal.
-func (j Journal) Load(ctx context.Context) ([]byte, error) {
-	state, err := j.Admin.sealed(ctx, j.Tenant, journalSetting)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	return state, err
-}
-
-// Save implements exchange.Journal.
-func (j Journal) Save(ctx context.Context, state []byte) error {
-	return j.Admin.putSealed(ctx, j.Tenant, journalSetting, state)
-}
-
 // State is what was set up for a tenant and how the last run ended.
 func (x *Exchange) State(ctx context.Context, tenant string) (*exchange.State, error) {
 	return (&exchange.Engine{Journal: Journal{x.Admin, tenant}}).Status(ctx)
@@ -395,42 +255,4 @@ func (x *Exchange) ImportReport(ctx context.Context, tenant string, octets []byt
 		outcome = "not ok: " + r.Problem
 	}
 	return r, x.note(ctx, tenant, "exchange.script", r.Mode, "", outcome)
-}
-
-// putSealed keeps a secret of a tenant under its key.
-func (a *Admin) putSealed(ctx context.Context, tenant, name string, secret []byte) error {
-	key, err := a.tenantKey(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	return a.Store.PutSetting(ctx, tenant, name, key.Seal(mail.ID(tenant), name, secret))
-}
-
-// sealed reads what putSealed kept; store.ErrNotFound if there is nothing.
-func (a *Admin) sealed(ctx context.Context, tenant, name string) ([]byte, error) {
-	octets, err := a.Store.Setting(ctx, tenant, name)
-	if err != nil {
-		return nil, err
-	}
-	key, err := a.tenantKey(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := key.Open(mail.ID(tenant), name, octets)
-	if err != nil {
-		return nil, fmt.Errorf("%s of tenant %s: %w", name, tenant, err)
-	}
-	return secret, nil
-}
-
-func (a *Admin) tenantKey(ctx context.Context, tenant string) (seal.TenantKey, error) {
-	t, err := a.Store.Tenant(ctx, tenant)
-	if err != nil {
-		return seal.TenantKey{}, err
-	}
-	key, err := a.Root.Unwrap(t.WrappedKey)
-	if err != nil {
-		return key, fmt.Errorf("key of tenant %s: %w", tenant, err)
-	}
-	return key, nil
 }

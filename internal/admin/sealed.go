@@ -1,0 +1,70 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"postern/internal/mail"
+	"postern/internal/seal"
+	"postern/internal/store"
+)
+
+// Journal keeps the journal of a tenant's set-up in the store, sealed: it holds
+// what Exchange had before, and the token its rules trust.
+type Journal struct {
+	Admin  *Admin
+	Tenant string
+}
+
+// Load implements exchange.Journal.
+func (j Journal) Load(ctx context.Context) ([]byte, error) {
+	state, err := j.Admin.sealed(ctx, j.Tenant, journalSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return state, err
+}
+
+// Save implements exchange.Journal.
+func (j Journal) Save(ctx context.Context, state []byte) error {
+	return j.Admin.putSealed(ctx, j.Tenant, journalSetting, state)
+}
+
+// putSealed keeps a secret of a tenant under its key.
+func (a *Admin) putSealed(ctx context.Context, tenant, name string, secret []byte) error {
+	key, err := a.tenantKey(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	return a.Store.PutSetting(ctx, tenant, name, key.Seal(mail.ID(tenant), name, secret))
+}
+
+// sealed reads what putSealed kept; store.ErrNotFound if there is nothing.
+func (a *Admin) sealed(ctx context.Context, tenant, name string) ([]byte, error) {
+	octets, err := a.Store.Setting(ctx, tenant, name)
+	if err != nil {
+		return nil, err
+	}
+	key, err := a.tenantKey(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := key.Open(mail.ID(tenant), name, octets)
+	if err != nil {
+		return nil, fmt.Errorf("%s of tenant %s: %w", name, tenant, err)
+	}
+	return secret, nil
+}
+
+func (a *Admin) tenantKey(ctx context.Context, tenant string) (seal.TenantKey, error) {
+	t, err := a.Store.Tenant(ctx, tenant)
+	if err != nil {
+		return seal.TenantKey{}, err
+	}
+	key, err := a.Root.Unwrap(t.WrappedKey)
+	if err != nil {
+		return key, fmt.Errorf("key of tenant %s: %w", tenant, err)
+	}
+	return key, nil
+}
