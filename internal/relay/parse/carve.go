@@ -116,15 +116,6 @@ func (p *parser) carveAll(b []byte, prefix string, odd oddity, depth int) {
 	c.magic(b)
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
 func (c *carver) path() string {
 	path := "carved." + strconv.Itoa(len(c.p.msg.Parts)+1)
 	if c.prefix != "" {

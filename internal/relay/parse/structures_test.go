@@ -148,3 +148,12 @@ func wide32(data []byte) (out []byte) {
 func utf7(data []byte) string {
 	return "+" + strings.TrimRight(base64.StdEncoding.EncodeToString(wide(data, true, false)), "=") + "-"
 }
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
