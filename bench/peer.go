@@ -109,7 +109,7 @@ func (t tree) end() {
 	for i := range 100 {
 		alive := 0
 		for _, p := range all {
-			if now, ok := stat(p.pid); ok && now.parent != 0 {
+			if now, ok := stat(p.pid); ok && !now.ended {
 				alive++
 				if i == 60 {
 					syscall.Kill(p.pid, syscall.SIGKILL)

@@ -16,6 +16,7 @@ type tree []int // its roots
 // process is what /proc/PID/stat says (proc(5)).
 type process struct {
 	pid, parent int
+	ended       bool  // and not waited for yet
 	ticks       int64 // user and system time, its own and of children it has waited for
 }
 
@@ -54,7 +55,7 @@ func stat(pid int) (p process, ok bool) {
 	if len(f) < 15 {
 		return p, false
 	}
-	p.pid = pid
+	p.pid, p.ended = pid, f[0] == "Z"
 	p.parent, _ = strconv.Atoi(f[1])
 	for _, s := range f[11:15] {
 		n, _ := strconv.ParseInt(s, 10, 64)
