@@ -4,9 +4,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"postern/internal/dns"
 )
@@ -63,6 +65,7 @@ func (p *plan) run() error {
 	if err != nil {
 		return err
 	}
+	go w.interrupted()
 	rep := newReport(p, w)
 	for round := range p.rounds {
 		for _, peer := range peers() {
@@ -82,6 +85,22 @@ func (p *plan) run() error {
 		}
 	}
 	return rep.write(p.results)
+}
+
+// interrupted ends the peer at hand and cleans up when we are told to stop.
+func (w *world) interrupted() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	<-stop
+	var started tree
+	for _, p := range (tree{os.Getpid()}).members() {
+		if p.parent == os.Getpid() {
+			started = append(started, p.pid)
+		}
+	}
+	started.end()
+	os.RemoveAll(w.dir)
+	os.Exit(1)
 }
 
 // world makes what all peers share.
