@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"postern/internal/mail"
 	"postern/internal/store"
+	"postern/internal/twin"
 )
 
 // TestMain lets the children that judge and read be this test's own binary.
@@ -130,6 +133,60 @@ func TestPlanSettingsAndQuarantineWithRealMail(t *testing.T) {
 	}
 }
 
+func TestExchangeWizardBothWays(t *testing.T) {
+	w, b := portalWorld(t)
+	b.owner(w.token(t))
+	a := w.opened.admin()
+	if _, err := a.AddTenant(t.Context(), "Contoso"); err != nil {
+		t.Fatal(err)
+	}
+	mta := mail.MTA{Host: twin.MXHost(demoDomain), Port: w.mxPort(), TLS: mail.TLSVerify}
+	if _, err := a.AddDomain(t.Context(), mail.Domain{Name: demoDomain, Tenant: "contoso", MTAs: []mail.MTA{mta}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.EnableDomain(t.Context(), demoDomain); err != nil {
+		t.Fatal(err)
+	}
+	o := w.twin.Tenants()[0]
+	b.open("/t/contoso/exchange")
+	b.sees("Not connected")
+	b.do(chromedp.Click(`input[value="secret"]`))
+	b.fill("organization", o.Organization)
+	b.fill("client", o.ClientID)
+	b.fill("secret", "wrong")
+	b.press("Connect")
+	b.sees("The client secret is wrong") // the cause in words
+	b.open("/t/contoso/exchange")
+	b.do(chromedp.Click(`input[value="secret"]`))
+	b.fill("organization", o.Organization)
+	b.fill("client", o.ClientID)
+	b.fill("secret", o.ClientSecret)
+	b.press("Connect")
+	b.sees("Done.")
+	b.press("OK")
+	b.sees("Connected")
+	b.press("Show what will change")
+	b.sees("Nothing has been done yet")
+	b.press("Apply these changes")
+	b.open("/t/contoso/exchange/run") // as a reload does
+	b.sees("Done. Everything was made as planned.")
+	b.press("Verify")
+	b.sees("Exchange is as it was set up.")
+	b.open("/t/contoso/exchange/protection")
+	b.press("Next")
+	b.press("Configure")
+	b.sees("Choose at least one policy.")
+	b.do(chromedp.Click(`input[value="antispam-default"]`))
+	b.press("Configure")
+	b.sees("Done.")
+	b.open("/t/contoso/exchange")
+	b.press("Roll back")
+	b.sees("Done.")
+	if len(b.said) > 0 {
+		t.Errorf("the browser complained: %v", b.said)
+	}
+}
+
 // TestScreenshots writes a picture of every page, light and dark, narrow and wide,
 // into the folder POSTERN_SCREENSHOTS.
 func TestScreenshots(t *testing.T) {
@@ -148,16 +205,17 @@ func TestScreenshots(t *testing.T) {
 	if err := w.setUp(t.Context(), &demoReport{out: os.Stderr}); err != nil {
 		t.Fatal(err)
 	}
-	mails, err := shippedMail()
-	if err != nil {
+	held := w.sendUntilHeld(t)
+	x := newExchange(w.opened, nil)
+	if _, err := x.RotateKey(t.Context(), "contoso"); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range mails {
-		if _, err := w.send(t.Context(), m, 30e9); err != nil {
-			t.Fatal(err)
-		}
+	for name, path := range map[string]string{"overview": "", "plan": "inbound/plan", "enable": "inbound/domain/" + demoDomain + "/disable", "quarantine": "quarantine", "message": "mail/" + held.id,
+		"trace": "trace", "queue": "queue", "senders": "senders", "exchange": "exchange", "exchange-plan": "exchange/plan", "verify": "exchange/verify", "protection": "exchange/protection", "policies": "exchange/protection?step=choose", "tenant-audit": "audit"} {
+		b.open("/t/contoso/" + path)
+		b.shoot(dir, name)
 	}
-	for name, path := range map[string]string{"overview": "/t/contoso/", "account": "/account", "users": "/users", "tenants": "/tenants", "audit": "/audit", "design": "/design", "missing": "/nowhere", "factor": "/second-factor"} {
+	for name, path := range map[string]string{"account": "/account", "users": "/users", "tenants": "/tenants", "audit": "/audit", "design": "/design", "missing": "/nowhere", "factor": "/second-factor"} {
 		b.open(path)
 		b.shoot(dir, name)
 	}

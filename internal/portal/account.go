@@ -39,8 +39,8 @@ func (p *Portal) showAccount(w http.ResponseWriter, r *http.Request, v *visit, s
 
 func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, v *visit) error {
 	err := v.ChangePassword(r.Context(), v.session, r.PostFormValue("old"), r.PostFormValue("password"), visitor(r))
-	if why, status := refusal(err); why != "" {
-		return p.showAccount(w, r, v, status, v.words.T(why))
+	if why, _ := refusal(err); why != "" {
+		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.T(why))
 	}
 	if err != nil {
 		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, sentence(err))

@@ -56,7 +56,7 @@ func (p *Portal) factor(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	page := factorPage{shell: p.shell(r, v, "Second factor"), Secret: r.PostFormValue("secret"), Replace: v.user.Factor != nil}
 	if len(page.Secret) != 32 || strings.Trim(page.Secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-		return errForm
+		return errBad
 	}
 	recovery, err := v.SetFactor(r.Context(), v.user.Email, page.Secret, strings.ReplaceAll(r.PostFormValue("code"), " ", ""), v.session.Hash)
 	if errors.Is(err, admin.ErrCode) {

@@ -52,6 +52,7 @@ var (
 	errMissing = &problem{http.StatusNotFound, "There is no such page, or not for you."}
 	errRole    = &problem{http.StatusForbidden, "Your role does not include this. Ask an owner of this installation."}
 	errForm    = &problem{http.StatusForbidden, "This form is too old or did not come from this portal. Go back, reload the page and send it again."}
+	errBad     = &problem{http.StatusBadRequest, "This form is not complete. Go back, reload the page and send it again."}
 )
 
 const (

@@ -93,12 +93,12 @@ const (
 // happened.
 func (p *Portal) act(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := r.ParseForm(); err != nil {
-		return errForm
+		return errBad
 	}
 	ids, do := r.PostForm["id"], r.PostFormValue("do")
 	switch {
 	case do != "release" && do != "delete", len(ids) > mostCopies:
-		return errForm
+		return errBad
 	case do == "delete" && !v.has(changers):
 		return errRole
 	case len(ids) == 0:

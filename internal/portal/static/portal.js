@@ -57,3 +57,8 @@ if (live && window.EventSource) {
   });
   source.addEventListener("end", () => { source.close(); location.reload(); });
 }
+
+// A box that unlocks a button.
+for (const box of document.querySelectorAll("[data-unlock]")) {
+  box.addEventListener("change", () => { for (const b of document.querySelectorAll(box.dataset.unlock)) b.disabled = !box.checked; });
+}

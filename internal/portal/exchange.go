@@ -1,0 +1,399 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/internal/admin"
+	"postern/internal/exchange"
+	"postern/internal/exchange/adminapi"
+	"postern/internal/exchange/signin"
+)
+
+// exchangePage is Integrations, Exchange: how it is connected and what can be done.
+type exchangePage struct {
+	*shell
+	Connected  bool
+	Connection admin.Connection
+	May        bool
+	SetUp      bool
+	Cut        bool // the last change was cut off
+	Last       *exchange.Run
+	Run        *runView
+	Ready      bool // a domain is enabled
+	Why        string
+	Given      givenConnection
+}
+
+type givenConnection struct{ Way, Organization, ClientID string }
+
+func (p *Portal) exchange(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return p.showExchange(w, r, v, http.StatusOK, exchangePage{})
+}
+
+func (p *Portal) showExchange(w http.ResponseWriter, r *http.Request, v *visit, status int, page exchangePage) error {
+	ctx := r.Context()
+	page.shell, page.May = p.shell(r, v, "Exchange"), v.has(changers)
+	var err error
+	page.Connection, err = v.Connection(ctx, v.tenant.ID)
+	page.Connected = err == nil
+	if err != nil && !errors.Is(err, admin.ErrNotConnected) {
+		return err
+	}
+	state, err := p.state(ctx, v.tenant.ID)
+	if err != nil {
+		return err
+	}
+	page.SetUp, page.Last = len(state.Objects) > 0 && state.RolledBack.IsZero(), state.Run
+	if run := p.runs.of(v.tenant.ID); run != nil {
+		view, _ := run.view()
+		page.Run = &view
+	}
+	page.Cut = state.Interrupted() && (page.Run == nil || page.Run.Done)
+	domains, err := p.Store.Domains(ctx, v.tenant.ID)
+	if err != nil {
+		return err
+	}
+	for _, d := range domains {
+		page.Ready = page.Ready || d.Enabled
+	}
+	if page.Given.Way == "" {
+		page.Given.Way = "device"
+	}
+	return p.render(w, status, "exchange", page)
+}
+
+// connect signs in to Exchange in the background: with a code that a person types
+// in at Microsoft, or with an app's secret.
+func (p *Portal) connect(w http.ResponseWriter, r *http.Request, v *visit) error {
+	g := givenConnection{r.PostFormValue("way"), strings.TrimSpace(r.PostFormValue("organization")), strings.TrimSpace(r.PostFormValue("client"))}
+	secret := strings.TrimSpace(r.PostFormValue("secret"))
+	c := admin.Credential{Organization: g.Organization, ClientID: g.ClientID}
+	why := ""
+	switch {
+	case g.Organization == "" || g.ClientID == "":
+		why = "Enter the organization and the app's client id."
+	case g.Way == "secret" && secret == "":
+		why = "Enter the app's client secret, or choose to sign in with a code."
+	case g.Way == "secret":
+		c.Secret = secret
+	}
+	if why != "" {
+		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: v.words.T(why), Given: g})
+	}
+	tenant := v.tenant.ID
+	x := p.as(v.user.Email)
+	err := p.runs.begin(tenant, "connect", func(ctx context.Context, r *run) ([]string, error) {
+		if c.Secret == "" {
+			c.Device = func(code signin.DeviceCode) { r.change(func() { r.code = &code }) }
+		}
+		r.event(exchange.Event{State: "start", Text: "Signing in at Microsoft and asking Exchange for its configuration.", Total: 1})
+		_, err := x.Connect(ctx, tenant, c)
+		if err == nil {
+			r.event(exchange.Event{State: "done", Text: "Signed in; Exchange answers."})
+		} else {
+			r.event(exchange.Event{State: "failed"})
+		}
+		return nil, err
+	})
+	if err != nil {
+		return err
+	}
+	return redirect(w, r, "/t/"+tenant+"/exchange/run")
+}
+
+// engine is the engine of the visit's tenant with what it should look like.
+func (p *Portal) engine(ctx context.Context, v *visit) (*exchange.Engine, exchange.Spec, error) {
+	e, err := v.Engine(ctx, v.tenant.ID)
+	if errors.Is(err, admin.ErrNotConnected) {
+		return nil, exchange.Spec{}, &problem{http.StatusConflict, "Exchange is not connected. Connect it first."}
+	}
+	if err != nil {
+		return nil, exchange.Spec{}, err
+	}
+	spec, err := v.Spec(ctx, v.tenant.ID)
+	return e, spec, err
+}
+
+// exchangePlanPage shows what would be changed, as differences.
+type exchangePlanPage struct {
+	*shell
+	Checks   []exchange.Check
+	Changes  []change
+	Problem  *exchange.Problem
+	Critical bool
+	Drift    []exchange.Drift // of a verification
+	Verified bool
+	OK       bool
+	May      bool
+}
+
+// A change is one action of a plan with its fields.
+type change struct {
+	exchange.Action
+	Fields []difference
+	Kind   string // "new", "gone" or "other"
+}
+
+type difference struct{ Name, Before, After string }
+
+func (p *Portal) exchangePlan(w http.ResponseWriter, r *http.Request, v *visit) error {
+	page := exchangePlanPage{shell: p.shell(r, v, "What will change in Exchange"), May: v.has(changers)}
+	e, spec, err := p.engine(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	plan, err := e.Plan(r.Context(), spec)
+	if errors.As(err, &page.Problem) {
+		return p.render(w, http.StatusOK, "exchange-plan", page)
+	}
+	if err != nil {
+		return err
+	}
+	page.Checks = plan.Checks
+	page.Critical = slices.ContainsFunc(plan.Checks, func(c exchange.Check) bool { return c.Severity == exchange.Critical })
+	for _, a := range plan.Actions {
+		page.Changes = append(page.Changes, changeOf(a))
+	}
+	return p.render(w, http.StatusOK, "exchange-plan", page)
+}
+
+func (p *Portal) exchangeVerify(w http.ResponseWriter, r *http.Request, v *visit) error {
+	page := exchangePlanPage{shell: p.shell(r, v, "Is Exchange as it was set up?"), Verified: true, May: v.has(changers)}
+	e, spec, err := p.engine(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	report, err := e.Verify(r.Context(), spec)
+	if errors.As(err, &page.Problem) {
+		return p.render(w, http.StatusOK, "exchange-plan", page)
+	}
+	if err != nil {
+		return err
+	}
+	page.Drift, page.OK, page.Checks = report.Drift, report.OK, report.Checks
+	return p.render(w, http.StatusOK, "exchange-plan", page)
+}
+
+// changeOf lays an action's parameters out as before and after. Keys are masked.
+func changeOf(a exchange.Action) change {
+	c := change{Action: a, Kind: "other"}
+	before, after := adminapi.Mask(a.Before), adminapi.Mask(a.After)
+	switch {
+	case a.Before == nil:
+		c.Kind = "new"
+	case a.After == nil:
+		c.Kind = "gone"
+	}
+	if len(after) == 0 {
+		after = adminapi.Mask(a.Parameters)
+	}
+	for name, value := range after {
+		c.Fields = append(c.Fields, difference{name, plainValue(before[name]), plainValue(value)})
+	}
+	slices.SortFunc(c.Fields, func(a, b difference) int { return strings.Compare(a.Name, b.Name) })
+	return c
+}
+
+func plainValue(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []string:
+		return strings.Join(v, ", ")
+	case []any:
+		var list []string
+		for _, x := range v {
+			list = append(list, fmt.Sprint(x))
+		}
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprint(v)
+}
+
+// exchangeApply sets Exchange up, in the background.
+func (p *Portal) exchangeApply(w http.ResponseWriter, r *http.Request, v *visit) error {
+	force := r.PostFormValue("force") != ""
+	return p.start(w, r, v, "apply", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
+		return e.Apply(ctx, spec, exchange.ApplyOptions{Force: force})
+	})
+}
+
+func (p *Portal) exchangeRollback(w http.ResponseWriter, r *http.Request, v *visit) error {
+	overwrite := r.PostFormValue("overwrite") != ""
+	return p.start(w, r, v, "rollback", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
+		return e.Rollback(ctx, spec, exchange.RollbackOptions{Overwrite: overwrite})
+	})
+}
+
+// start runs a change of Exchange that goes on when the page is closed.
+func (p *Portal) start(w http.ResponseWriter, r *http.Request, v *visit, what string, do func(context.Context, *exchange.Engine, exchange.Spec) (*exchange.Result, error)) error {
+	own := *v
+	if _, err := v.Connection(r.Context(), v.tenant.ID); errors.Is(err, admin.ErrNotConnected) {
+		return &problem{http.StatusConflict, "Exchange is not connected. Connect it first."}
+	}
+	err := p.runs.begin(v.tenant.ID, what, func(ctx context.Context, run *run) ([]string, error) {
+		x := *own.Exchange
+		x.Progress = run.event
+		own.Exchange = &x
+		e, spec, err := p.engine(ctx, &own)
+		if err != nil {
+			return nil, err
+		}
+		result, err := do(ctx, e, spec)
+		if err != nil || result == nil {
+			return nil, err
+		}
+		for _, d := range result.Foreign {
+			result.Notes = append(result.Notes, fmt.Sprintf("Left alone, because others changed it: %s %s.", d.Object, d.Field))
+		}
+		return result.Notes, nil
+	})
+	if err != nil {
+		return err
+	}
+	return redirect(w, r, "/t/"+v.tenant.ID+"/exchange/run")
+}
+
+func (p *Portal) exchangeDisconnect(w http.ResponseWriter, r *http.Request, v *visit) error {
+	steps, err := v.Disconnect(r.Context(), v.tenant.ID)
+	if err != nil && !errors.Is(err, admin.ErrNotConnected) {
+		return err
+	}
+	return tell(w, r, "/t/"+v.tenant.ID+"/exchange", "good", v.words.T("The sign-in is forgotten here.")+" "+strings.Join(steps, " "))
+}
+
+// runPage follows a change while it goes on.
+type runPage struct {
+	*shell
+	Run runView
+}
+
+func (p *Portal) runPage(w http.ResponseWriter, r *http.Request, v *visit) error {
+	run := p.runs.of(v.tenant.ID)
+	if run == nil {
+		return redirect(w, r, "/t/"+v.tenant.ID+"/exchange")
+	}
+	view, _ := run.view()
+	return p.render(w, http.StatusOK, "run", runPage{p.shell(r, v, "Exchange"), view})
+}
+
+// live sends the stepper anew with every change (server-sent events), until the
+// run ends.
+func (p *Portal) live(w http.ResponseWriter, r *http.Request, v *visit) error {
+	run := p.runs.of(v.tenant.ID)
+	if run == nil {
+		return errMissing
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	flush := http.NewResponseController(w)
+	s := p.shell(r, v, "Exchange")
+	beat := time.NewTicker(15 * time.Second)
+	defer beat.Stop()
+	for {
+		view, changed := run.view()
+		var b strings.Builder
+		if err := p.pages.byName["run"].ExecuteTemplate(&b, "stepper", runPage{s, view}); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "event: steps\n")
+		for line := range strings.SplitSeq(b.String(), "\n") {
+			fmt.Fprintf(w, "data: %s\n", line)
+		}
+		fmt.Fprint(w, "\n")
+		if view.Done {
+			fmt.Fprint(w, "event: end\ndata: .\n\n")
+		}
+		if flush.Flush() != nil || view.Done {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-beat.C:
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+// protectionPage is the wizard that switches Exchange's own protection off.
+type protectionPage struct {
+	*shell
+	Step     string // "general", "choose"
+	Policies []exchange.Policy
+	Missing  []exchange.Policy // that the licence or the tenant lacks
+	Fixed    []string          // what nobody can switch off
+	Problem  *exchange.Problem
+	Why      string
+	ByUs     int
+}
+
+func (p *Portal) protection(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return p.showProtection(w, r, v, http.StatusOK, protectionPage{Step: r.FormValue("step")})
+}
+
+func (p *Portal) showProtection(w http.ResponseWriter, r *http.Request, v *visit, status int, page protectionPage) error {
+	page.shell, page.Fixed = p.shell(r, v, "Disable Exchange protection"), exchange.Unswitchable()
+	if page.Step != "choose" {
+		page.Step = "general"
+		return p.render(w, status, "protection", page)
+	}
+	e, spec, err := p.engine(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	list, err := e.Protection(r.Context(), spec)
+	if err != nil && !errors.As(err, &page.Problem) {
+		return err
+	}
+	for _, x := range list {
+		if !x.Available {
+			page.Missing = append(page.Missing, x)
+			continue
+		}
+		if x.ByUs {
+			page.ByUs++
+		}
+		page.Policies = append(page.Policies, x)
+	}
+	return p.render(w, status, "protection", page)
+}
+
+func (p *Portal) setProtection(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if err := r.ParseForm(); err != nil {
+		return errBad
+	}
+	chosen := r.PostForm["policy"]
+	if r.PostFormValue("do") == "enable" {
+		return p.start(w, r, v, "enable-protection", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
+			return e.EnableProtection(ctx, spec, nil)
+		})
+	}
+	if len(chosen) == 0 {
+		return p.showProtection(w, r, v, http.StatusUnprocessableEntity, protectionPage{Step: "choose", Why: v.words.T("Choose at least one policy.")})
+	}
+	return p.start(w, r, v, "protection", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
+		return e.DisableProtection(ctx, spec, chosen)
+	})
+}
+
+// script gives the set-up as one PowerShell script.
+func (p *Portal) script(w http.ResponseWriter, r *http.Request, v *visit) error {
+	spec, err := v.Spec(r.Context(), v.tenant.ID)
+	if err != nil {
+		return err
+	}
+	text, err := exchange.Script(spec, exchange.ScriptOptions{Organization: strings.TrimSpace(r.PostFormValue("organization")), Now: p.now()})
+	if err != nil {
+		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: sentence(err)})
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", `attachment; filename="postern-`+v.tenant.ID+`.ps1"`)
+	_, _ = w.Write([]byte(text))
+	return nil
+}

@@ -1,0 +1,55 @@
+package portal
+
+import (
+	"net/http"
+
+	"postern/internal/mail"
+)
+
+// sendersPage is a tenant's allow and block list.
+type sendersPage struct {
+	*shell
+	Entries []mail.ListEntry
+	May     bool
+	Why     string
+	Given   givenSender
+}
+
+type givenSender struct{ Sender, Kind, Note string }
+
+func (p *Portal) senders(w http.ResponseWriter, r *http.Request, v *visit) error {
+	return p.showSenders(w, r, v, http.StatusOK, sendersPage{})
+}
+
+func (p *Portal) showSenders(w http.ResponseWriter, r *http.Request, v *visit, status int, page sendersPage) error {
+	page.shell, page.May = p.shell(r, v, "Senders"), v.has(changers)
+	rules, err := p.Store.Rules(r.Context(), v.tenant.ID)
+	if err != nil {
+		return err
+	}
+	page.Entries = rules.Lists
+	return p.render(w, status, "senders", page)
+}
+
+func (p *Portal) addSender(w http.ResponseWriter, r *http.Request, v *visit) error {
+	g := givenSender{r.PostFormValue("sender"), r.PostFormValue("kind"), r.PostFormValue("note")}
+	e := mail.ListEntry{Allow: g.Kind == "allow", Note: cutTo(g.Note, 200)}
+	if _, err := v.AddEntry(r.Context(), v.tenant.ID, g.Sender, e); err != nil {
+		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: sentence(err), Given: g})
+	}
+	return tell(w, r, "/t/"+v.tenant.ID+"/senders", "good", v.words.T("Kept. It counts for mail from now on."))
+}
+
+func cutTo(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
+}
+
+func (p *Portal) removeSender(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if err := v.RemoveEntry(r.Context(), v.tenant.ID, r.PathValue("id")); err != nil {
+		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: sentence(err)})
+	}
+	return tell(w, r, "/t/"+v.tenant.ID+"/senders", "good", v.words.T("Removed."))
+}
