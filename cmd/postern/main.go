@@ -49,8 +49,7 @@ type cli struct {
 	Twin       twinCmd       `cmd:"" help:"Run a simulated Exchange tenant by itself."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
-	Worker workerCmd `cmd:"" hidden:"" name:"judge-worker"`
-	Read   readCmd   `cmd:"" hidden:"" name:"read-worker"`
+	Read readCmd `cmd:"" hidden:"" name:"read-worker"`
 }
 
 // console is what a verb talks through.
@@ -64,6 +63,9 @@ type console struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == workerVerb {
+		os.Exit(judgeWorker())
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

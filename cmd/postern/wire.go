@@ -168,7 +168,7 @@ func newPool(o *opened, log *slog.Logger, m *metric.Set) (*judge.Pool, error) {
 	}
 	return &judge.Pool{
 		Exe:      exe,
-		Args:     []string{"judge-worker"},
+		Args:     []string{workerVerb},
 		Size:     o.conf.Judge.Workers,
 		Budget:   o.conf.Judge.Budget,
 		Resolver: o.resolver,

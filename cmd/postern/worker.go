@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"postern/internal/mail"
@@ -11,12 +12,18 @@ import (
 	"postern/internal/relay/scan"
 )
 
-// workerCmd is the judge's child process: it reads messages from standard input
-// and writes judgements to standard output. People do not call it.
-type workerCmd struct{}
+// workerVerb makes this program the judge's child process: it reads messages from
+// standard input and writes judgements to standard output. People do not call it,
+// and it does not go through the command line's parser, which takes longer to build
+// than a message to judge.
+const workerVerb = "judge-worker"
 
-func (workerCmd) Run(c *console) error {
-	return judge.Worker(os.Stdin, os.Stdout, newJudge)
+func judgeWorker() (exit int) {
+	if err := judge.Worker(os.Stdin, os.Stdout, newJudge); err != nil {
+		fmt.Fprintln(os.Stderr, "judge-worker:", err)
+		return exitFailed
+	}
+	return exitDone
 }
 
 // newJudge puts the judge together: parse, authenticate, scan.
