@@ -221,6 +221,52 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
+// TestNoPageHasABarrier lets axe-core, when it is there, look at every page.
+// POSTERN_AXE names its axe.min.js (npm pack axe-core@4.14.1).
+func TestNoPageHasABarrier(t *testing.T) {
+	axe, err := os.ReadFile(os.Getenv("POSTERN_AXE"))
+	if err != nil {
+		t.Skip("set POSTERN_AXE to the axe.min.js of npm's axe-core to look for barriers")
+	}
+	w, b := portalWorld(t)
+	b.barriers("/setup", string(axe))
+	b.owner(w.token(t))
+	b.barriers("/tenants", string(axe))
+	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	held := w.sendUntilHeld(t)
+	for _, path := range []string{"", "inbound/plan", "inbound/plan?edit=" + demoDomain, "inbound/domain/" + demoDomain + "/disable", "quarantine", "mail/" + held.id, "trace", "queue", "senders", "audit",
+		"exchange", "exchange/plan", "exchange/verify", "exchange/protection", "exchange/protection?step=choose"} {
+		b.barriers("/t/contoso/"+path, string(axe))
+	}
+	for _, path := range []string{"/account", "/users", "/tenants", "/audit", "/design", "/nowhere", "/second-factor"} {
+		b.barriers(path, string(axe))
+	}
+}
+
+// barriers reports what axe finds on a page in both colours and widths.
+func (b *browser) barriers(path, axe string) {
+	b.t.Helper()
+	for _, dark := range []bool{false, true} {
+		for _, width := range []int64{1280, 390} {
+			b.look(width, dark)
+			b.open(path)
+			time.Sleep(200 * time.Millisecond)
+			if _, err := ask[bool](b, axe+"; true"); err != nil {
+				b.t.Fatal(err)
+			}
+			found, err := ask[[]string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => (r.passes.length < 8 ? ["axe looked at " + r.passes.length + " things only"] : []).concat(r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target + " " + n.failureSummary))))`)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			for _, f := range found {
+				b.t.Errorf("%s, width %d, dark %v: %s", path, width, dark, f)
+			}
+		}
+	}
+}
+
 // shoot takes the page in both colours and both widths.
 func (b *browser) shoot(dir, name string) {
 	b.t.Helper()
@@ -230,6 +276,10 @@ func (b *browser) shoot(dir, name string) {
 		dark  bool
 	}{{"wide-light", 1280, false}, {"wide-dark", 1280, true}, {"narrow-light", 390, false}, {"narrow-dark", 390, true}} {
 		b.look(look.width, look.dark)
+		if name != "setup" {
+			b.do(chromedp.Reload())
+		}
+		time.Sleep(250 * time.Millisecond) // until colours have faded over
 		b.shot(filepath.Join(dir, name+"-"+look.name+".png"))
 	}
 	b.look(1280, false)

@@ -102,7 +102,7 @@ func drawChart(volumes []store.Volume, now time.Time) chart {
 		if done > 0 {
 			c.Rows = append(c.Rows, row)
 		}
-		if hour%4 == 3 {
+		if hour%4 == 1 {
 			c.Hours = append(c.Hours, label{X: chartLeft + hour*column + column/2, Y: chartHeight - 8, At: at})
 		}
 	}
