@@ -211,7 +211,7 @@ func TestScreenshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, path := range map[string]string{"overview": "", "plan": "inbound/plan", "enable": "inbound/domain/" + demoDomain + "/disable", "quarantine": "quarantine", "message": "mail/" + held.id,
-		"trace": "trace", "queue": "queue", "senders": "senders", "exchange": "exchange", "exchange-plan": "exchange/plan", "verify": "exchange/verify", "protection": "exchange/protection", "policies": "exchange/protection?step=choose", "tenant-audit": "audit"} {
+		"trace": "trace", "queue": "queue", "senders": "senders", "exchange": "exchange", "guide": "exchange/guide", "exchange-plan": "exchange/plan", "verify": "exchange/verify", "protection": "exchange/protection", "policies": "exchange/protection?step=choose", "tenant-audit": "audit"} {
 		b.open("/t/contoso/" + path)
 		b.shoot(dir, name)
 	}
@@ -237,7 +237,7 @@ func TestNoPageHasABarrier(t *testing.T) {
 	}
 	held := w.sendUntilHeld(t)
 	for _, path := range []string{"", "inbound/plan", "inbound/plan?edit=" + demoDomain, "inbound/domain/" + demoDomain + "/disable", "quarantine", "mail/" + held.id, "trace", "queue", "senders", "audit",
-		"exchange", "exchange/plan", "exchange/verify", "exchange/protection", "exchange/protection?step=choose"} {
+		"exchange", "exchange/guide", "exchange/plan", "exchange/verify", "exchange/protection", "exchange/protection?step=choose"} {
 		b.barriers("/t/contoso/"+path, string(axe))
 	}
 	for _, path := range []string{"/account", "/users", "/tenants", "/audit", "/design", "/nowhere", "/second-factor"} {

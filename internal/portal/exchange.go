@@ -138,6 +138,7 @@ type change struct {
 	exchange.Action
 	Fields []difference
 	Kind   string // "new", "gone" or "other"
+	Guide  string // first and last step of the reference guide
 }
 
 type difference struct{ Name, Before, After string }
@@ -183,6 +184,12 @@ func (p *Portal) exchangeVerify(w http.ResponseWriter, r *http.Request, v *visit
 // changeOf lays an action's parameters out as before and after. Keys are masked.
 func changeOf(a exchange.Action) change {
 	c := change{Action: a, Kind: "other"}
+	if n := len(a.GuideSteps); n > 0 {
+		c.Guide = a.GuideSteps[0]
+		if n > 1 {
+			c.Guide += " – " + a.GuideSteps[n-1]
+		}
+	}
 	before, after := adminapi.Mask(a.Before), adminapi.Mask(a.After)
 	switch {
 	case a.Before == nil:

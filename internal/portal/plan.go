@@ -244,6 +244,9 @@ type testPage struct {
 	*shell
 	Domain mail.Domain
 	Tests  []tested
+	Proved string // by what the domain is known to be the tenant's; "" if it is not
+	Record string // TXT record that would prove it
+	Value  string
 }
 
 type tested struct {
@@ -257,6 +260,14 @@ func (p *Portal) testDomain(w http.ResponseWriter, r *http.Request, v *visit) er
 		return err
 	}
 	page := testPage{shell: p.shell(r, v, "Connection test"), Domain: d}
+	page.Record, page.Value = v.ProofRecord(d)
+	proof, err := v.ProveDomain(r.Context(), d.Name)
+	switch {
+	case err == nil:
+		page.Proved = proof.By
+	case !errors.Is(err, admin.ErrNotProved):
+		p.Log.Warn("ownership could not be looked up", "domain", d.Name, "err", err)
+	}
 	for _, m := range d.MTAs {
 		page.Tests = append(page.Tests, tested{m, p.TryMTA(r.Context(), m)})
 	}

@@ -94,6 +94,7 @@ func (p *Portal) routes() []route {
 		{"POST", "/t/{tenant}/exchange/apply", signedIn, changers, false, p.exchangeApply},
 		{"POST", "/t/{tenant}/exchange/rollback", signedIn, changers, true, p.exchangeRollback},
 		{"POST", "/t/{tenant}/exchange/script", signedIn, changers, true, p.script},
+		{"GET", "/t/{tenant}/exchange/guide", signedIn, changers, false, p.guide},
 		{"GET", "/t/{tenant}/exchange/run", signedIn, readers, false, p.runPage},
 		{"GET", "/t/{tenant}/exchange/live", signedIn, readers, false, p.live},
 		{"GET", "/t/{tenant}/exchange/protection", signedIn, changers, false, p.protection},

@@ -1,0 +1,89 @@
+package portal
+
+import (
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// said are the ways in which a sentence gets into a page.
+var said = []*regexp.Regexp{
+	regexp.MustCompile(`\.T \(?("(?:[^"\\]|\\.)*")`),
+	regexp.MustCompile(`(?:words\.T|\bt)\(("(?:[^"\\]|\\.)*")`),
+	regexp.MustCompile(`p\.shell\(r, v, ("[^"]*")\)`),
+	regexp.MustCompile(`problem\{[^,]*, ("[^"]*")\}`),
+	regexp.MustCompile(`why = ("[^"]+")`),
+	regexp.MustCompile(`noTLS = ("[^"]+")`),
+	regexp.MustCompile(`text := http.StatusInternalServerError, ("[^"]+")`),
+}
+
+// dynamic are words that stand in values, and sentences of admin that pages say.
+var dynamic = strings.Fields("owner security-admin helpdesk auditor user clean bulk unjudged suspicious spam phish malware judged delivered held dropped returned connect apply rollback protection enable-protection critical warning info Mail Administration")
+
+func sentences(t *testing.T) []string {
+	t.Helper()
+	keys := slices.Clone(dynamic)
+	keys = append(keys, "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
+		"The address or the password is not right.", "This code is not right, or it was used before: wait for the next one and enter it.",
+		"This token is not right, was used before, or has ended.", "Too many sign-ins failed: wait some minutes, then try again.")
+	dir := os.DirFS(".")
+	for _, pattern := range []string{"*.go", "templates/*.html"} {
+		files, err := fs.Glob(dir, pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			b, err := fs.ReadFile(dir, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, re := range said {
+				for _, m := range re.FindAllStringSubmatch(string(b), -1) {
+					key, err := strconv.Unquote(m[1])
+					if err != nil {
+						t.Fatalf("%s: %s", file, m[1])
+					}
+					keys = append(keys, key)
+				}
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func TestEveryLanguageSaysEverything(t *testing.T) {
+	keys := sentences(t)
+	if len(keys) < 400 {
+		t.Fatalf("only %d sentences were found", len(keys))
+	}
+	verbs := regexp.MustCompile(`%[a-z]`)
+	for _, tongue := range tongues() {
+		w := dictionary[tongue.Code]
+		for _, key := range keys {
+			s, ok := w.say[key]
+			if !ok || s == "" {
+				t.Errorf("%s lacks %q", tongue.Code, key)
+				continue
+			}
+			if !slices.Equal(verbs.FindAllString(s, -1), verbs.FindAllString(key, -1)) {
+				t.Errorf("%s: %q has other values than %q", tongue.Code, s, key)
+			}
+			if tongue.Code == "en" && s != key {
+				t.Errorf("en says %q for %q", s, key)
+			}
+		}
+		for key := range w.say {
+			if !slices.Contains(keys, key) {
+				t.Errorf("%s has %q, which nobody says", tongue.Code, key)
+			}
+		}
+	}
+}
