@@ -32,7 +32,7 @@ func newReport(p *plan, w *world) *report {
 	}
 	say("Date", "%s", time.Now().UTC().Format("2006-01-02 15:04 MST"))
 	say("Measured", "%s", p.commit)
-	say("Command", "bench %s", strings.Join(os.Args[1:], " "))
+	say("Command", "bench/run.sh %s", strings.Join(ownArguments(os.Args[1:]), " "))
 	say("Processor", "%d × %s", runtime.NumCPU(), field("/proc/cpuinfo", "model name"))
 	say("Memory", "%s", field("/proc/meminfo", "MemTotal"))
 	say("Kernel", "%s", strings.TrimSpace(file("/proc/sys/kernel/osrelease")))
@@ -154,4 +154,19 @@ func output(name string, args ...string) string {
 		return "none"
 	}
 	return strings.Join(strings.Fields(lines[len(lines)-1]), " ")
+}
+
+// ownArguments are the arguments that a person gave: run.sh's own come first and
+// name folders of the machine.
+func ownArguments(args []string) []string {
+	var own []string
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "-mail", "-postern", "-commit":
+			i++
+		default:
+			own = append(own, args[i])
+		}
+	}
+	return own
 }
