@@ -73,5 +73,3 @@ func (p *Portal) addTenant(w http.ResponseWriter, r *http.Request, v *visit) err
 	}
 	return tell(w, r, "/t/"+t.ID+"/inbound/plan", "good", v.words.T("Tenant %s is added. Next: its domain, and where its mail is delivered.", t.Name))
 }
-
-const day = 24 * time.Hour
