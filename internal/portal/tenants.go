@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"time"
 
 	"postern/internal/mail"
 	"postern/internal/store"
