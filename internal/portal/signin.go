@@ -116,7 +116,6 @@ type setupPage struct {
 	Token   string
 	Address string
 	Why     string
-	Minutes int
 }
 
 func (p *Portal) setupForm(w http.ResponseWriter, r *http.Request, v *visit) error {
