@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"postern/internal/admin"
@@ -68,8 +70,30 @@ func newExchange(o *opened, progress func(exchange.Event)) *admin.Exchange {
 		Reverse:   o.conf.Relay.Reverse,
 		Prefix:    o.conf.Relay.HeaderPrefix,
 		Progress:  progress,
+		Relay:     o.ownCertificate,
 		TryMTA:    o.tryMTA,
 	}
+}
+
+// ownCertificate sees whether Exchange can take the certificate that we show it.
+// Whether it reaches us from outside only Exchange can tell: it does so when its
+// connector is validated.
+func (o *opened) ownCertificate(_ context.Context, host, _ string) error {
+	t := o.conf.SMTP.TLS
+	if t.Cert == "" {
+		return nil // of an authority through ACME, which asks for our name
+	}
+	pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return fmt.Errorf("its certificate cannot be read: %w", err)
+	}
+	if err := pair.Leaf.VerifyHostname(host); err != nil {
+		return fmt.Errorf("its certificate is for %s", strings.Join(pair.Leaf.DNSNames, ", "))
+	}
+	if time.Now().After(pair.Leaf.NotAfter) {
+		return fmt.Errorf("its certificate ended on %s", pair.Leaf.NotAfter.UTC().Format("2 January 2006"))
+	}
+	return nil
 }
 
 // tryMTA tries the connection to a next hop without sending a message.

@@ -25,6 +25,7 @@ type Exchange struct {
 	Reverse   string   // domain that reverse DNS gives for every one of them, "" if there is none
 	Prefix    string   // of the control headers
 	Progress  func(exchange.Event)
+	Relay     func(ctx context.Context, host, tlsName string) error // whether Exchange will take the relay's certificate; nil: not looked at
 	TryMTA    func(ctx context.Context, m mail.MTA) []deliver.Step // the way back, tried before mail is redirected; nil: not tried
 }
 
@@ -55,7 +56,7 @@ func (x *Exchange) Engine(ctx context.Context, tenant string) (*exchange.Engine,
 	return &exchange.Engine{
 		Commander: x.client(session, conn, cloud, tenant, append(exchange.Cmdlets(), exchange.ProtectionCmdlets()...)),
 		Journal:   Journal{x.Admin, tenant},
-		Probes:    exchange.Probes{MX: x.mx, Roles: rolesOf(session)},
+		Probes:    exchange.Probes{MX: x.mx, Relay: x.Relay, Roles: rolesOf(session)},
 		Progress:  x.Progress,
 		RoundTrip: x.roundTrip(tenant),
 		Drain:     func(ctx context.Context) error { return x.drain(ctx, tenant) },
