@@ -26,7 +26,7 @@ type Exchange struct {
 	Prefix    string   // of the control headers
 	Progress  func(exchange.Event)
 	Relay     func(ctx context.Context, host, tlsName string) error // whether Exchange will take the relay's certificate; nil: not looked at
-	TryMTA    func(ctx context.Context, m mail.MTA) []deliver.Step // the way back, tried before mail is redirected; nil: not tried
+	TryMTA    func(ctx context.Context, m mail.MTA) []deliver.Step  // the way back, tried before mail is redirected; nil: not tried
 }
 
 // Engine works on the tenant's Exchange organization. Every call it makes goes to
