@@ -21,6 +21,9 @@ func (a *Admin) NoteReading(ctx context.Context, tenant, object, part string) er
 
 // DeleteHeld drops one held copy. Octets in the spool go with the next sweep.
 func (a *Admin) DeleteHeld(ctx context.Context, tenant string, id mail.ID, n int) error {
+	if _, err := a.Store.Message(ctx, tenant, id); err != nil { // of this tenant, or of nobody
+		return err
+	}
 	if err := a.Store.Delete(ctx, id, n, a.Actor); err != nil {
 		return err
 	}

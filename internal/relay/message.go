@@ -223,7 +223,9 @@ func (r *Relay) load(ctx context.Context, tenant string, id mail.ID) (*message, 
 	if err != nil {
 		return nil, fmt.Errorf("read message %s: %w", id, err)
 	}
-	return &message{Message: row}, nil
+	m := &message{Message: row}
+	m.fresh()
+	return m, nil
 }
 
 // only is m for some of its recipients, without the octets in memory.

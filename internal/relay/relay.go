@@ -156,10 +156,7 @@ func (r *Relay) Process(ctx context.Context, m *message) error {
 // MTA's own reply. When the MTA cannot take it now, the queue goes on trying. The
 // error is store.ErrNotHeld when there is nothing to release.
 func (r *Relay) Release(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error) {
-	if err := r.Store.Release(ctx, id, n, by); err != nil {
-		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, err)
-	}
-	m, err := r.load(ctx, tenant, id)
+	m, err := r.load(ctx, tenant, id) // of this tenant, or of nobody
 	if err != nil {
 		return deliver.Outcome{}, err
 	}
@@ -167,6 +164,10 @@ func (r *Relay) Release(ctx context.Context, tenant string, id mail.ID, n int, b
 	if to == nil {
 		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, store.ErrNotFound)
 	}
+	if err := r.Store.Release(ctx, id, n, by); err != nil {
+		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, err)
+	}
+	to.Fence, to.Attempts = 0, 0 // the lease is this process's
 	domain, ok := r.Directory.Domain(to.Domain)
 	if !ok || len(domain.MTAs) == 0 {
 		out := deliver.Outcome{Kind: deliver.Deferred, Reply: "the recipient's domain has no MTA: enter one, then the message is sent"}

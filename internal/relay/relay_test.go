@@ -277,7 +277,27 @@ func TestAHeldMessageIsReleasedOnce(t *testing.T) {
 	if got := r.mta.all(); released != 1 || len(got) != 1 || !strings.HasSuffix(got[0].content, "\r\n\r\n"+body) {
 		t.Errorf("%d releases said yes, %d messages arrived", released, len(got))
 	}
-	if to := r.ended(id); to[0].State != mail.Delivered {
+	to = r.ended(id)
+	if to[0].State != mail.Delivered {
+		t.Errorf("ended as %+v", to[0])
+	}
+	seen := map[store.Event]bool{}
+	for _, e := range to[0].Events {
+		if seen[e] {
+			t.Errorf("the ledger says it twice: %+v", e)
+		}
+		seen[e] = true
+	}
+}
+
+func TestNobodyReleasesAnotherTenantsMail(t *testing.T) {
+	r := ready(t, nil)
+	id := r.accept("Content-Type: application/octet-stream; name=x.com\r\n", eicar+"\r\n", "ann@contoso.example")
+	r.ended(id)
+	if out, err := r.Release(context.Background(), "fabrikam", id, 0, "test"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("released: %+v, %v", out, err)
+	}
+	if to := r.ended(id); to[0].State != mail.Held || len(r.mta.all()) != 0 {
 		t.Errorf("ended as %+v", to[0])
 	}
 }
