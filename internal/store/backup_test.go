@@ -183,7 +183,7 @@ func TestFlawsAreFoundInTimeThatGrowsWithTheMail(t *testing.T) {
 		if found, err := s.Flaws(t.Context()); err != nil || len(found) != 0 {
 			t.Errorf("%+v, %v", found, err)
 		}
-		if took := time.Since(began); took > 3*time.Second { // a quadratic statement takes a minute
+		if took := time.Since(began); took > 15*time.Second { // a quadratic statement takes a minute, a linear one under a second on a quiet machine
 			t.Errorf("8,000 messages took %v", took)
 		}
 	})
