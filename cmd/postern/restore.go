@@ -12,9 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"postern/internal/admin"
 	"postern/internal/backup"
+	"postern/internal/mail"
 	"postern/internal/seal"
 	"postern/internal/spool"
 	"postern/internal/store"
@@ -180,6 +182,17 @@ func (r *restoreCmd) settle(ctx context.Context, conf *Config, staged *backup.St
 		return nil, err
 	}
 	view.Held, view.Ended = done.Held, done.Ended
+	// The spool was copied after the ledger: a message may have come in between.
+	err = staged.Spool.List(ctx, func(id mail.ID, _ time.Time) error {
+		needed, err := st.Needed(ctx, id)
+		if err != nil || needed {
+			return err
+		}
+		return staged.Spool.Delete(ctx, id)
+	})
+	if err != nil {
+		return nil, err
+	}
 	if err := st.Contents(ctx, func(store.Content) error { view.Messages++; return nil }); err != nil {
 		return nil, err
 	}
