@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 //go:embed locales
 var locales embed.FS
 
-// words are the portal's sentences in one language. English ones are their own
+// words are the portal's sentences in one language, a file for each area. English ones are their own
 // keys, so that a page reads as what it says.
 type words struct {
 	Lang string // "en"
@@ -34,12 +35,15 @@ func loadWords() map[string]*words {
 	all := map[string]*words{}
 	for _, t := range tongues() {
 		w := &words{Lang: t.Code, say: map[string]string{}}
-		b, err := locales.ReadFile("locales/" + t.Code + ".json")
-		if err == nil {
-			err = json.Unmarshal(b, &w.say)
-		}
-		if err != nil {
-			panic(fmt.Sprintf("portal: words of %s: %v", t.Code, err)) // embedded, and tested
+		names, _ := fs.Glob(locales, "locales/"+t.Code+"/*.json") // the pattern is well formed
+		for _, name := range names {
+			b, err := locales.ReadFile(name)
+			if err == nil {
+				err = json.Unmarshal(b, &w.say) // into the same map, file by file
+			}
+			if err != nil {
+				panic(fmt.Sprintf("portal: words in %s: %v", name, err)) // embedded, and tested
+			}
 		}
 		all[t.Code] = w
 	}
