@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 	"postern/internal/relay/mailauth/dkim"
 )
@@ -34,7 +35,7 @@ type piece struct {
 // TestAllDevelopmentMailGoesThrough hands every file of the development mail to
 // the running relay. Each must end, and with the body that was handed in.
 func TestAllDevelopmentMailGoesThrough(t *testing.T) {
-	dir := testdata(t)
+	dir := corpus.Path(t)
 	pieces := readPieces(t, dir)
 	mta := newSink(t)
 	taken := mta.collect()

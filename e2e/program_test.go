@@ -59,19 +59,6 @@ func repoRoot() string {
 	return "."
 }
 
-// testdata is the folder of development mail; without it the test is skipped.
-func testdata(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("POSTERN_TESTDATA")
-	if dir == "" {
-		dir = filepath.Join(repoRoot(), "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "manifest.tsv")); err != nil {
-		t.Skipf("the development mail is not at %s (POSTERN_TESTDATA): %v", dir, err)
-	}
-	return dir
-}
-
 // program is one installation of Postern: a configuration file, a data folder and
 // the process that serves, if one runs.
 type program struct {

@@ -17,6 +17,7 @@ import (
 var floors = map[string]int{
 	"internal/mail":             0,
 	"internal/metric":           0,
+	"internal/corpus":           0,
 	"internal/store":            1,
 	"internal/spool":            1,
 	"internal/dns":              1,

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/corpus"
 	"postern/internal/twin"
 	"postern/internal/twin/wire"
 )
@@ -116,7 +117,7 @@ func (of *office) comesBack(t *testing.T, raw []byte, arrived *int) {
 }
 
 func TestRealMailIsRedirectedAndComesBack(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testdata(t), "ham", "*.eml"))
+	files, err := filepath.Glob(corpus.Path(t, "ham", "*.eml"))
 	if err != nil || len(files) == 0 {
 		t.Skip("the sample mail is not here")
 	}

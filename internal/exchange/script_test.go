@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"postern/internal/corpus"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -164,8 +166,8 @@ func TestScriptsParseAsPowerShell(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("the checker takes half a minute")
 	}
-	tools := filepath.Join(testdata(t), "..", "tools", "pwsh-check")
-	catalogue := filepath.Join(testdata(t), "..", "reference", "m365", "cmdlets.json")
+	tools := corpus.Path(t, "..", "tools", "pwsh-check")
+	catalogue := corpus.Path(t, "..", "reference", "m365", "cmdlets.json")
 	for _, f := range []string{filepath.Join(tools, "lint.mjs"), catalogue} {
 		if _, err := os.Stat(f); err != nil {
 			t.Skip("the checker is not here: ", err)
@@ -212,25 +214,4 @@ func nodePackages(t *testing.T) string {
 		t.Skipf("the two packages could not be installed: %v: %.300s", err, out)
 	}
 	return dir
-}
-
-// testdata is the folder of shared test data.
-func testdata(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("POSTERN_TESTDATA"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "..", "shared", "data")
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

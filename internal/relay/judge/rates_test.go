@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 	"postern/internal/relay/mailauth"
 	"postern/internal/relay/parse"
@@ -25,37 +26,10 @@ import (
 
 var show = flag.String("show", "", "print messages of this group that were flagged (or, for spam and phish, were not)")
 
-// testData is the folder of test data that is too large or not free enough for
-// this repository.
-func testData(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("POSTERN_TESTDATA"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Skip("test data not found: set POSTERN_TESTDATA")
-		}
-		dir = filepath.Dir(dir)
-	}
-	data := filepath.Join(dir, "..", "shared", "data")
-	if _, err := os.Stat(data); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return data
-}
-
-// corpus are the messages of the manifest by group: label, and where they come
+// labelled are the messages of the manifest by group: label, and where they come
 // from.
-func corpus(t testing.TB) map[string][]Sample {
-	dataDir := testData(t)
+func labelled(t testing.TB) map[string][]Sample {
+	dataDir := corpus.Path(t)
 	f, err := os.Open(filepath.Join(dataDir, "manifest.tsv"))
 	if err != nil {
 		t.Skipf("no test data: %v", err)
@@ -117,7 +91,7 @@ func TestRates(t *testing.T) {
 	if testing.Short() {
 		t.Skip("judges some 5400 messages")
 	}
-	groups := corpus(t)
+	groups := labelled(t)
 	tenant := &scan.About{Domains: []string{"contoso.example"}}
 	total := map[string]*Rates{"ham": {}, "spam": {}, "phish": {}}
 	began := time.Now()
@@ -208,7 +182,7 @@ func BenchmarkStages(b *testing.B) {
 	var jobs []*Job
 	var octets [][]byte
 	size := 0
-	for _, g := range corpus(b) {
+	for _, g := range labelled(b) {
 		for i := 0; i < len(g); i += 40 {
 			o, err := os.ReadFile(g[i].File)
 			if err != nil {
@@ -229,7 +203,7 @@ func BenchmarkStages(b *testing.B) {
 // TestNoHiddenFilePasses sends messages that hide the EICAR test file behind
 // ambiguities through the whole judge: each must be found or held.
 func TestNoHiddenFilePasses(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testData(t), "evasion", "*"))
+	files, err := filepath.Glob(corpus.Path(t, "evasion", "*"))
 	if err != nil || len(files) == 0 {
 		t.Skip("no messages that hide something")
 	}

@@ -16,31 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 	"postern/internal/relay/mailauth/arc"
 	"postern/internal/relay/mailauth/dkim"
 )
-
-// testdata is a folder of the shared test data; the test is skipped without it.
-func testdata(t testing.TB, path ...string) string {
-	t.Helper()
-	root := os.Getenv("POSTERN_TESTDATA")
-	if root == "" {
-		dir, _ := os.Getwd()
-		for dir != "/" {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(dir, "..", "shared", "data")
-	}
-	root = filepath.Join(append([]string{root}, path...)...)
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return root
-}
 
 // zone is a DNS of TXT records that answers at once, or never.
 type zone struct {
@@ -143,7 +123,7 @@ func sign(t testing.TB, octets []byte, signers ...*dkim.Signer) []byte {
 // TestSpoofsNeverPass runs espoofer's attacks, as they came and signed by the
 // attacker's own domain, with SPF of that domain passing.
 func TestSpoofsNeverPass(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(testdata(t, "auth-spoof"), "espoofer.json"))
+	text, err := os.ReadFile(filepath.Join(corpus.Path(t, "auth-spoof"), "espoofer.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,23 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 )
 
 const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
-
-// testdata is a folder of the development corpus; without it the test is skipped.
-func testdata(t testing.TB, sub string) string {
-	dir := os.Getenv("POSTERN_TESTDATA")
-	if dir == "" {
-		dir = filepath.Join(root(t), "..", "shared", "data")
-	}
-	dir = filepath.Join(dir, sub)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no test data: set POSTERN_TESTDATA to the folder of the development corpus (%v)", err)
-	}
-	return dir
-}
 
 // root is the folder of go.mod.
 func root(t testing.TB) string {
@@ -45,7 +33,7 @@ func root(t testing.TB) string {
 // files calls f with every file below the folders.
 func files(t testing.TB, f func(path string, b []byte), subs ...string) {
 	for _, sub := range subs {
-		err := filepath.WalkDir(testdata(t, sub), func(path string, d os.DirEntry, err error) error {
+		err := filepath.WalkDir(corpus.Path(t, sub), func(path string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}

@@ -8,12 +8,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/emersion/go-msgauth/dkim"
 	"github.com/goccy/go-yaml"
+
+	"postern/internal/corpus"
 )
 
 const message string = "From: \"Alice\" <alice@sender.example>\r\nTo: <bob@contoso.example>\r\nSubject: a\r\n  folded   subject \r\nDate: Mon, 5 Jan 2026 10:15:00 +0000\r\n\r\nHello,  \r\n\tworld\t \r\n\r\n\r\n"
@@ -77,13 +78,9 @@ type arcSuite struct {
 }
 
 func TestTheARCSuite(t *testing.T) {
-	dir := os.Getenv("POSTERN_TESTDATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "data")
-	}
-	f, err := os.Open(filepath.Join(dir, "arc", "arc_test_suite", "tests", "arc-draft-validation-tests.yml"))
+	f, err := os.Open(corpus.Path(t, "arc", "arc_test_suite", "tests", "arc-draft-validation-tests.yml"))
 	if err != nil {
-		t.Skip("the test data is not here: ", err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	d := yaml.NewDecoder(f, yaml.AllowDuplicateMapKey())

@@ -15,30 +15,10 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 	"postern/internal/relay/mailauth/dkim"
 )
-
-// testdata is a folder of the shared test data; the test is skipped without it.
-func testdata(t testing.TB, path ...string) string {
-	t.Helper()
-	root := os.Getenv("POSTERN_TESTDATA")
-	if root == "" {
-		dir, _ := os.Getwd()
-		for dir != "/" {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(dir, "..", "shared", "data")
-	}
-	root = filepath.Join(append([]string{root}, path...)...)
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return root
-}
 
 type scenario struct {
 	top   map[string]*yaml.Node
@@ -116,7 +96,7 @@ func TestValidationSuite(t *testing.T) {
 		{"dkim", "mail-dkim", "t", "arc_test_suite", "arc-draft-validation-tests.yml"},
 	} {
 		good, all := 0, 0
-		for _, s := range suite(t, testdata(t, path...)) {
+		for _, s := range suite(t, corpus.Path(t, path...)) {
 			v := &Verifier{LookupTXT: s.lookup}
 			for _, c := range s.tests {
 				all++
@@ -150,7 +130,7 @@ func TestSigningSuite(t *testing.T) {
 		{"dkim", "mail-dkim", "t", "arc_test_suite", "arc-draft-sign-tests.yml"},
 	} {
 		good, all := 0, 0
-		for _, s := range suite(t, testdata(t, path...)) {
+		for _, s := range suite(t, corpus.Path(t, path...)) {
 			for _, c := range s.tests {
 				all++
 				if signsAs(t, path[1], s, c) {
@@ -223,7 +203,7 @@ func merged(octets []byte, srv string) string {
 // TestRealMail checks the ARC seals of Microsoft, kernel.org and Zoho on real list
 // mail.
 func TestRealMail(t *testing.T) {
-	dir := testdata(t, "dkim-real")
+	dir := corpus.Path(t, "dkim-real")
 	keys, err := os.ReadFile(filepath.Join(dir, "dns-keys.tsv"))
 	if err != nil {
 		t.Fatal(err)

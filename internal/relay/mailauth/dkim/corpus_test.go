@@ -15,6 +15,7 @@ import (
 
 	"github.com/emersion/go-msgauth/dkim"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 )
 
@@ -27,7 +28,7 @@ var granularity = map[string]bool{"badkey_8.txt": true, "badkey_9.txt": true, "b
 // keys are policy here (RFC 8301); those of drafts before RFC 4871, without v=1,
 // and DomainKeys count as none.
 func TestMailDKIMCorpus(t *testing.T) {
-	dir := testdata(t, "dkim", "mail-dkim", "t")
+	dir := corpus.Path(t, "dkim", "mail-dkim", "t")
 	z := mailDKIMZone(string(read(t, dir, "FAKE_DNS.dat")))
 	version := regexp.MustCompile(`(?s)(^|[;\s])v=1\s*;`)
 	files, _ := filepath.Glob(filepath.Join(dir, "corpus", "*.txt"))
@@ -83,7 +84,7 @@ func mailDKIMZone(text string) zone {
 // told: with a key of our own published, what is intact says "the signature does
 // not match", and what was tampered with says so.
 func TestZKEmailBodies(t *testing.T) {
-	dir := testdata(t, "dkim", "zk-email-verify", "packages")
+	dir := corpus.Path(t, "dkim", "zk-email-verify", "packages")
 	z, _, _ := signers(t)
 	key := z["r._domainkey.sender.example"][0]
 	good := 0
@@ -120,7 +121,7 @@ func TestZKEmailBodies(t *testing.T) {
 
 // TestRspamdKeysSign signs with the keys that rspamd's tests sign with.
 func TestRspamdKeysSign(t *testing.T) {
-	dir := testdata(t, "dkim", "rspamd", "test", "functional", "configs")
+	dir := corpus.Path(t, "dkim", "rspamd", "test", "functional", "configs")
 	for _, name := range []string{"dkim.key", "dkim-eddsa-pem.key"} {
 		block, _ := pem.Decode(read(t, dir, name))
 		if block == nil {

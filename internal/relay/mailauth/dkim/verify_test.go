@@ -12,29 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 )
-
-// testdata is a folder of the shared test data; the test is skipped without it.
-func testdata(t testing.TB, path ...string) string {
-	t.Helper()
-	root := os.Getenv("POSTERN_TESTDATA")
-	if root == "" {
-		dir, _ := os.Getwd()
-		for dir != "/" {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(dir, "..", "shared", "data")
-	}
-	root = filepath.Join(append([]string{root}, path...)...)
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return root
-}
 
 func read(t testing.TB, path ...string) []byte {
 	t.Helper()
@@ -75,7 +55,7 @@ func verify(z zone, octets []byte, at time.Time, limit int) []mail.DKIM {
 }
 
 func TestRealMailAgrees(t *testing.T) {
-	dir := testdata(t, "dkim-real")
+	dir := corpus.Path(t, "dkim-real")
 	z := zone{}
 	for line := range strings.Lines(string(read(t, dir, "dns-keys.tsv"))) {
 		name, record, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
@@ -118,7 +98,7 @@ func verifyAnyTime(z zone, octets []byte) []mail.DKIM {
 }
 
 func TestMailAuthVectors(t *testing.T) {
-	dir := testdata(t, "dkim", "mail-auth", "resources", "dkim")
+	dir := corpus.Path(t, "dkim", "mail-auth", "resources", "dkim")
 	files, _ := filepath.Glob(filepath.Join(dir, "*.txt"))
 	good, all := 0, 0
 	for _, file := range files {
@@ -147,7 +127,7 @@ func TestMailAuthVectors(t *testing.T) {
 // A case of chasquid's is made of files that share a name; where one is missing
 // (a link in the original) the one of another case stands for it.
 func TestChasquidVectors(t *testing.T) {
-	dir := testdata(t, "dkim", "chasquid", "internal", "dkim", "testdata")
+	dir := corpus.Path(t, "dkim", "chasquid", "internal", "dkim", "testdata")
 	good, all := 0, 0
 	for _, c := range []struct {
 		name, msg, dns string

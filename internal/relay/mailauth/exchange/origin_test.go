@@ -9,30 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 )
-
-// shared is a folder beside or in the shared test data; the test is skipped
-// without it.
-func shared(t testing.TB, path ...string) string {
-	t.Helper()
-	root := os.Getenv("POSTERN_TESTDATA")
-	if root == "" {
-		dir, _ := os.Getwd()
-		for dir != "/" {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(dir, "..", "shared", "data")
-	}
-	root = filepath.Join(append([]string{root}, path...)...)
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return root
-}
 
 func header(t testing.TB, file string) mail.Header {
 	t.Helper()
@@ -45,7 +24,7 @@ func header(t testing.TB, file string) mail.Header {
 }
 
 func TestSyntheticSamples(t *testing.T) {
-	dir := shared(t, "..", "reference", "m365", "headers", "synthetic")
+	dir := corpus.Path(t, "..", "reference", "m365", "headers", "synthetic")
 	text, err := os.ReadFile(filepath.Join(dir, "envelopes.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +93,7 @@ func TestSyntheticSamples(t *testing.T) {
 // The real samples are of gateways behind Exchange: the origin that the second
 // Exchange saw is the gateway, whatever it said in HELO and whatever stands below.
 func TestRealSamples(t *testing.T) {
-	dir := shared(t, "..", "reference", "m365", "headers", "real")
+	dir := corpus.Path(t, "..", "reference", "m365", "headers", "real")
 	files, _ := filepath.Glob(filepath.Join(dir, "*.hdr"))
 	cip := regexp.MustCompile(`CIP:\s*([0-9a-fA-F:.]+)`)
 	skipListed := regexp.MustCompile(`ip=\[([0-9a-fA-F:.]+)\]`)
@@ -150,7 +129,7 @@ func TestRealSamples(t *testing.T) {
 
 // Consumer mailboxes stamp X-Sender-IP, which nothing here reads.
 func TestRealPhish(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shared(t, "raw-exo"), "*.eml"))
+	files, _ := filepath.Glob(filepath.Join(corpus.Path(t, "raw-exo"), "*.eml"))
 	good, helo := 0, 0
 	for _, file := range files {
 		h := header(t, file)

@@ -14,28 +14,9 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
-)
 
-// testdata is a folder of the shared test data; the test is skipped without it.
-func testdata(t testing.TB, path ...string) string {
-	t.Helper()
-	root := os.Getenv("POSTERN_TESTDATA")
-	if root == "" {
-		dir, _ := os.Getwd()
-		for dir != "/" {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(dir, "..", "shared", "data")
-	}
-	root = filepath.Join(append([]string{root}, path...)...)
-	if _, err := os.Stat(root); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return root
-}
+	"postern/internal/corpus"
+)
 
 // texts is one string or a list of them.
 type texts []string
@@ -159,7 +140,7 @@ func (z zone) LookupAddr(_ context.Context, addr string) ([]string, error) {
 }
 
 func TestSuites(t *testing.T) {
-	dir := testdata(t, "spf", "pyspf", "test")
+	dir := corpus.Path(t, "spf", "pyspf", "test")
 	for _, name := range []string{"rfc7208-tests.yml", "rfc4408-tests.yml"} {
 		t.Run(name, func(t *testing.T) {
 			f, err := os.Open(filepath.Join(dir, name))

@@ -2,10 +2,10 @@ package link
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 	"postern/internal/relay/scan"
 )
@@ -98,7 +98,7 @@ func TestCodes(t *testing.T) {
 		"test_text.png":              "",
 	} {
 		t.Run(file, func(t *testing.T) {
-			data, err := os.ReadFile(filepath.Join(testData(t), "attach/strelka/src/python/strelka/tests/fixtures", file))
+			data, err := os.ReadFile(corpus.Path(t, "attach/strelka/src/python/strelka/tests/fixtures", file))
 			if err != nil {
 				t.Skipf("no test data: %v", err)
 			}
@@ -127,31 +127,4 @@ func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
 		new(Scanner).Scan(b.Context(), msg, about)
 	}
-}
-
-// testData is the folder of test data that is too large or not free enough for
-// this repository.
-func testData(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("POSTERN_TESTDATA"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Skip("test data not found: set POSTERN_TESTDATA")
-		}
-		dir = filepath.Dir(dir)
-	}
-	data := filepath.Join(dir, "..", "shared", "data")
-	if _, err := os.Stat(data); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return data
 }

@@ -10,36 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"postern/internal/corpus"
 	"postern/internal/mail"
 	"postern/internal/relay/scan"
 )
-
-// testData is the folder of test data that is too large or not free enough for
-// this repository.
-func testData(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("POSTERN_TESTDATA"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Skip("test data not found: set POSTERN_TESTDATA")
-		}
-		dir = filepath.Dir(dir)
-	}
-	data := filepath.Join(dir, "..", "shared", "data")
-	if _, err := os.Stat(data); err != nil {
-		t.Skipf("test data not found: set POSTERN_TESTDATA (%v)", err)
-	}
-	return data
-}
 
 // document reads a file as parse does: an OOXML document's members are parts.
 func document(t testing.TB, file string) []mail.Part {
@@ -139,7 +113,7 @@ func TestSamples(t *testing.T) {
 		"strelka/src/python/strelka/tests/fixtures/test.xls":                                  mail.Malware,
 	} {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			got, worst := rules(t, document(t, filepath.Join(testData(t), "attach", file)))
+			got, worst := rules(t, document(t, corpus.Path(t, "attach", file)))
 			if worst != want {
 				t.Errorf("%s (%s), want %s", worst, got, want)
 			}
@@ -217,7 +191,7 @@ func FuzzDecompress(f *testing.F) {
 }
 
 func BenchmarkXLS(b *testing.B) {
-	p := document(b, filepath.Join(testData(b), "attach", "eicar-standard-antivirus-test-files/eicar-excel-macro-cmd-echo.xls"))
+	p := document(b, corpus.Path(b, "attach", "eicar-standard-antivirus-test-files/eicar-excel-macro-cmd-echo.xls"))
 	b.SetBytes(p[0].Size)
 	for b.Loop() {
 		new(Scanner).Scan(b.Context(), &mail.Message{Parts: p}, scan.About{})
