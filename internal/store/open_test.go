@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/postgrestest"
 	"postern/internal/store"
 )
 
@@ -105,7 +106,7 @@ func TestALostServerIsAnErrorAndThenWorksAgain(t *testing.T) {
 	d := postgresDatabase(t)
 	s := d.open(t)
 	accept(t, s, newMail("acme", 10))
-	must(t, tryChange(database{driver: "pgx", dsn: private.dsn("postgres")}, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 't%'"))
+	must(t, tryChange(database{driver: "pgx", dsn: postgrestest.Beside(d.dsn, "postgres")}, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 't%'"))
 	for i := range 10 {
 		err := s.Accept(t.Context(), newMail("acme", 10))
 		if err == nil {
