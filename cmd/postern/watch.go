@@ -70,6 +70,7 @@ func newExchange(o *opened, progress func(exchange.Event)) *admin.Exchange {
 		Reverse:   o.conf.Relay.Reverse,
 		Prefix:    o.conf.Relay.HeaderPrefix,
 		Progress:  progress,
+		Runs:      &admin.Runs{},
 		Relay:     o.ownCertificate,
 		TryMTA:    o.tryMTA,
 	}

@@ -25,6 +25,7 @@ type Exchange struct {
 	Reverse   string   // domain that reverse DNS gives for every one of them, "" if there is none
 	Prefix    string   // of the control headers
 	Progress  func(exchange.Event)
+	Runs      *Runs                                                 // shared by every door of this process; only Start and StartConnect need it
 	Relay     func(ctx context.Context, host, tlsName string) error // whether Exchange will take the relay's certificate; nil: not looked at
 	TryMTA    func(ctx context.Context, m mail.MTA) []deliver.Step  // the way back, tried before mail is redirected; nil: not tried
 }

@@ -12,7 +12,6 @@ import (
 	"postern/internal/admin"
 	"postern/internal/exchange"
 	"postern/internal/exchange/adminapi"
-	"postern/internal/exchange/signin"
 )
 
 // exchangePage is Integrations, Exchange: how it is connected and what can be done.
@@ -24,7 +23,7 @@ type exchangePage struct {
 	SetUp      bool
 	Cut        bool // the last change was cut off
 	Last       *exchange.Run
-	Run        *runView
+	Run        *admin.RunView
 	Ready      bool // a domain is enabled
 	Why        string
 	Given      givenConnection
@@ -50,8 +49,8 @@ func (p *Portal) showExchange(w http.ResponseWriter, r *http.Request, v *visit, 
 		return err
 	}
 	page.SetUp, page.Last = len(state.Objects) > 0 && state.RolledBack.IsZero(), state.Run
-	if run := p.runs.of(v.tenant.ID); run != nil {
-		view, _ := run.view()
+	if run := p.Exchange.Runs.Of(v.tenant.ID); run != nil {
+		view, _ := run.View()
 		page.Run = &view
 	}
 	page.Cut = state.Interrupted() && (page.Run == nil || page.Run.Done)
@@ -87,22 +86,8 @@ func (p *Portal) connect(w http.ResponseWriter, r *http.Request, v *visit) error
 		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: v.words.T(why), Given: g})
 	}
 	tenant := v.tenant.ID
-	x := p.as(v.user.Email)
-	err := p.runs.begin(tenant, "connect", func(ctx context.Context, r *run) ([]string, error) {
-		if c.Secret == "" {
-			c.Device = func(code signin.DeviceCode) { r.change(func() { r.code = &code }) }
-		}
-		r.event(exchange.Event{State: "start", Text: "Signing in at Microsoft and asking Exchange for its configuration.", Total: 1})
-		_, err := x.Connect(ctx, tenant, c)
-		if err == nil {
-			r.event(exchange.Event{State: "done", Text: "Signed in; Exchange answers."})
-		} else {
-			r.event(exchange.Event{State: "failed"})
-		}
-		return nil, err
-	})
-	if err != nil {
-		return err
+	if _, err := v.StartConnect(tenant, c); err != nil {
+		return begun(err)
 	}
 	return redirect(w, r, "/t/"+tenant+"/exchange/run")
 }
@@ -111,7 +96,7 @@ func (p *Portal) connect(w http.ResponseWriter, r *http.Request, v *visit) error
 func (p *Portal) engine(ctx context.Context, v *visit) (*exchange.Engine, exchange.Spec, error) {
 	e, err := v.Engine(ctx, v.tenant.ID)
 	if errors.Is(err, admin.ErrNotConnected) {
-		return nil, exchange.Spec{}, &problem{http.StatusConflict, "Exchange is not connected. Connect it first."}
+		return nil, exchange.Spec{}, errNotConnected
 	}
 	if err != nil {
 		return nil, exchange.Spec{}, err
@@ -239,30 +224,9 @@ func (p *Portal) exchangeRollback(w http.ResponseWriter, r *http.Request, v *vis
 }
 
 // start runs a change of Exchange that goes on when the page is closed.
-func (p *Portal) start(w http.ResponseWriter, r *http.Request, v *visit, what string, do func(context.Context, *exchange.Engine, exchange.Spec) (*exchange.Result, error)) error {
-	own := *v
-	if _, err := v.Connection(r.Context(), v.tenant.ID); errors.Is(err, admin.ErrNotConnected) {
-		return &problem{http.StatusConflict, "Exchange is not connected. Connect it first."}
-	}
-	err := p.runs.begin(v.tenant.ID, what, func(ctx context.Context, run *run) ([]string, error) {
-		x := *own.Exchange
-		x.Progress = run.event
-		own.Exchange = &x
-		e, spec, err := p.engine(ctx, &own)
-		if err != nil {
-			return nil, err
-		}
-		result, err := do(ctx, e, spec)
-		if err != nil || result == nil {
-			return nil, err
-		}
-		for _, d := range result.Foreign {
-			result.Notes = append(result.Notes, fmt.Sprintf("Left alone, because others changed it: %s %s.", d.Object, d.Field))
-		}
-		return result.Notes, nil
-	})
-	if err != nil {
-		return err
+func (p *Portal) start(w http.ResponseWriter, r *http.Request, v *visit, what string, do admin.Change) error {
+	if _, err := v.Start(r.Context(), v.tenant.ID, what, do); err != nil {
+		return begun(err)
 	}
 	return redirect(w, r, "/t/"+v.tenant.ID+"/exchange/run")
 }
@@ -278,22 +242,22 @@ func (p *Portal) exchangeDisconnect(w http.ResponseWriter, r *http.Request, v *v
 // runPage follows a change while it goes on.
 type runPage struct {
 	*shell
-	Run runView
+	Run admin.RunView
 }
 
 func (p *Portal) runPage(w http.ResponseWriter, r *http.Request, v *visit) error {
-	run := p.runs.of(v.tenant.ID)
+	run := p.Exchange.Runs.Of(v.tenant.ID)
 	if run == nil {
 		return redirect(w, r, "/t/"+v.tenant.ID+"/exchange")
 	}
-	view, _ := run.view()
+	view, _ := run.View()
 	return p.render(w, http.StatusOK, "run", runPage{p.shell(r, v, "Exchange"), view})
 }
 
 // live sends the stepper anew with every change (server-sent events), until the
 // run ends.
 func (p *Portal) live(w http.ResponseWriter, r *http.Request, v *visit) error {
-	run := p.runs.of(v.tenant.ID)
+	run := p.Exchange.Runs.Of(v.tenant.ID)
 	if run == nil {
 		return errMissing
 	}
@@ -303,7 +267,7 @@ func (p *Portal) live(w http.ResponseWriter, r *http.Request, v *visit) error {
 	beat := time.NewTicker(15 * time.Second)
 	defer beat.Stop()
 	for {
-		view, changed := run.view()
+		view, changed := run.View()
 		var b strings.Builder
 		if err := p.pages.byName["run"].ExecuteTemplate(&b, "stepper", runPage{s, view}); err != nil {
 			return err

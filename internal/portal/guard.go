@@ -317,14 +317,4 @@ func (p *Portal) missing(http.ResponseWriter, *http.Request, *visit) error { ret
 
 // sentence makes an error of admin, which is written for people, one that stands by
 // itself.
-func sentence(err error) string {
-	s := err.Error()
-	if s == "" {
-		return s
-	}
-	s = strings.ToUpper(s[:1]) + s[1:]
-	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
-		s += "."
-	}
-	return s
-}
+func sentence(err error) string { return admin.Sentence(err) }

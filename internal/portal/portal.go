@@ -26,7 +26,6 @@ type Portal struct {
 	Log      *slog.Logger
 
 	pages  *pages
-	runs   runs
 	counts counts
 }
 

@@ -75,7 +75,7 @@ func newHouse(t *testing.T) *house {
 	a := &admin.Admin{Store: st, Root: root, Actor: "test", Resolver: nowhere{}, Own: func(string, netip.AddrPort) bool { return false }}
 	p := &Portal{
 		Store:    st,
-		Exchange: &admin.Exchange{Admin: a, Cloud: "http://127.0.0.1:1", SmartHost: "relay.example.net", Addresses: []string{"192.0.2.1"}, Prefix: "x-trustifi"},
+		Exchange: &admin.Exchange{Admin: a, Cloud: "http://127.0.0.1:1", SmartHost: "relay.example.net", Addresses: []string{"192.0.2.1"}, Prefix: "x-trustifi", Runs: &admin.Runs{}},
 		Held:     noMail{},
 		TryMTA:   func(context.Context, mail.MTA) []deliver.Step { return nil },
 		Read:     func(context.Context, []byte) (*Reading, error) { return nil, errors.New("nothing to read") },
