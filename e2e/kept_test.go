@@ -26,7 +26,11 @@ func (p *program) kept() *kept {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	st, err := store.Open(ctx, store.Options{Folder: p.data(), AuditKey: root.Derive("audit")})
+	o := store.Options{Folder: p.data(), AuditKey: root.Derive("audit")}
+	if p.database != "sqlite" {
+		o.DSN = p.database
+	}
+	st, err := store.Open(ctx, o)
 	if err != nil {
 		p.t.Fatal(err)
 	}

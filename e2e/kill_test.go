@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/postgrestest"
 )
 
 const (
@@ -176,27 +177,32 @@ func (l *ledger) note(id string, s sent) {
 
 func TestNothingIsLostWhenTheProgramIsKilled(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		judge bool
-		part  int
+		name     string
+		database func(testing.TB) string
+		judge    bool
+		part     int
 	}{
-		{"with judging", true, 60},
-		{"with judging switched off", false, 20},
+		{"with judging", sqlite, true, 60},
+		{"with judging switched off", sqlite, false, 20},
+		{"on PostgreSQL", postgrestest.Database, true, 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := kills(t, tt.part)
-			killAndReconcile(t, tt.judge, n, int64(n*perKill))
+			killAndReconcile(t, settings{judge: tt.judge, database: tt.database(t)}, n, int64(n*perKill))
 		})
 	}
 }
 
 func TestNothingIsDoubledWithoutAKill(t *testing.T) {
-	killAndReconcile(t, true, 0, 2000)
+	killAndReconcile(t, settings{judge: true}, 0, 2000)
 }
+
+// sqlite is the embedded database.
+func sqlite(testing.TB) string { return "sqlite" }
 
 // killAndReconcile feeds about n messages, kills the program so many times at
 // random moments, and compares the ledgers.
-func killAndReconcile(t *testing.T, judge bool, kills int, n int64) {
+func killAndReconcile(t *testing.T, s settings, kills int, n int64) {
 	mta, l := newSink(t), newLedger()
 	mta.take = l.take
 	mta.set(troubles)
@@ -206,7 +212,8 @@ func killAndReconcile(t *testing.T, judge bool, kills int, n int64) {
 			return err, false
 		})
 	}
-	p := install(t, settings{judge: judge, dns: mta.dns, level: "warn"})
+	s.dns, s.level = mta.dns, "warn"
+	p := install(t, s)
 	p.tenant("Contoso", "contoso.test", mta.addr)
 	p.start()
 
@@ -231,7 +238,7 @@ func killAndReconcile(t *testing.T, judge bool, kills int, n int64) {
 	})
 	p.stop()
 	r := l.reconcile(t, p)
-	if judge && kills > 3 && k.workers == 0 {
+	if s.judge && kills > 3 && k.workers == 0 {
 		t.Error("there was never a worker of the judge that could have outlived a kill")
 	}
 	t.Logf("%d kills, %d of them while starting, %d workers died with it; %d messages with 250 (%d sent again), %d copies delivered, %d held", kills, k.early, k.workers, l.acked.Load(), l.resent.Load(), r.delivered, r.held)

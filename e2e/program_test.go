@@ -62,29 +62,31 @@ func repoRoot() string {
 // program is one installation of Postern: a configuration file, a data folder and
 // the process that serves, if one runs.
 type program struct {
-	t       *testing.T
-	dir     string
-	conf    string
-	smtp    string // where it takes mail
-	metrics string
-	log     string // standard error of all its lives
-	key     string // relay key of the tenant that enable printed
-	token   string
-	serving *exec.Cmd
-	ended   chan error
+	t        *testing.T
+	dir      string
+	conf     string
+	database string // as in the configuration
+	smtp     string // where it takes mail
+	metrics  string
+	log      string // standard error of all its lives
+	key      string // relay key of the tenant that enable printed
+	token    string
+	serving  *exec.Cmd
+	ended    chan error
 }
 
 const relayHost = "relay.postern.test"
 
 // settings are what differs between installations.
 type settings struct {
-	judge   bool
-	dns     string // host:port of a resolver
-	level   string // of the log; "info" by default
-	sources string // relay.sources; the loopback by default
-	more    string // further YAML lines, at the top level
-	smtp    string // further lines of the smtp section
-	deliver string // further lines of the deliver section
+	judge    bool
+	database string // "sqlite" by default, or a DSN
+	dns      string // host:port of a resolver
+	level    string // of the log; "info" by default
+	sources  string // relay.sources; the loopback by default
+	more     string // further YAML lines, at the top level
+	smtp     string // further lines of the smtp section
+	deliver  string // further lines of the deliver section
 }
 
 // install writes a configuration as an administrator would.
@@ -110,11 +112,14 @@ func (p *program) configure(s settings) {
 			*v = to
 		}
 	}
+	def(&s.database, "sqlite")
+	p.database = s.database
 	def(&s.level, "info")
 	def(&s.sources, "127.0.0.0/8")
 	def(&s.dns, "127.0.0.1:9") // nobody answers
 	write(p.t, p.conf, fmt.Appendf(nil, `hostname: %s
 data: %s
+database: "%s"
 smtp:
   listen: ["%s"]
   tls: {cert: "%s/cert.pem", key: "%s/key.pem"}
@@ -127,7 +132,7 @@ deliver:
   retry_first: 200ms
 %sjudge: {enabled: %v}
 log: {level: %s}
-%s`, relayHost, p.data(), p.smtp, p.dir, p.dir, s.smtp, p.metrics, s.dns, s.sources, p.dir, s.deliver, s.judge, s.level, s.more))
+%s`, relayHost, p.data(), s.database, p.smtp, p.dir, p.dir, s.smtp, p.metrics, s.dns, s.sources, p.dir, s.deliver, s.judge, s.level, s.more))
 }
 
 func (p *program) data() string { return filepath.Join(p.dir, "data") }
