@@ -26,11 +26,7 @@ type Result struct {
 // any time: after success it does nothing, after a failure or a crash it goes on.
 // The error is a *Problem, or that of the journal.
 func (e *Engine) Apply(ctx context.Context, spec Spec, opt ApplyOptions) (*Result, error) {
-	s, err := spec.clean()
-	if err != nil {
-		return nil, err
-	}
-	state, err := loadState(ctx, e.Journal)
+	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

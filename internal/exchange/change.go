@@ -108,11 +108,7 @@ func call(ctx context.Context, f func(context.Context) error) error {
 // delivered without the relay until Apply is run again. It is for a relay that is
 // down for longer than Exchange waits. The error is a *Problem.
 func (e *Engine) Suspend(ctx context.Context, spec Spec) (*Result, error) {
-	s, err := spec.clean()
-	if err != nil {
-		return nil, err
-	}
-	state, err := loadState(ctx, e.Journal)
+	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -56,14 +56,20 @@ func Cmdlets() []string {
 	}
 }
 
+// begin checks what a caller wants, and reads what was done before.
+func (e *Engine) begin(ctx context.Context, spec Spec) (Spec, *State, error) {
+	s, err := spec.clean()
+	if err != nil {
+		return s, nil, err
+	}
+	state, err := loadState(ctx, e.Journal)
+	return s, state, err
+}
+
 // Plan compares what spec wants with what was saved and what is there. It changes
 // nothing. The error is a *Problem, or that of the journal or of ctx.
 func (e *Engine) Plan(ctx context.Context, spec Spec) (*Plan, error) {
-	s, err := spec.clean()
-	if err != nil {
-		return nil, err
-	}
-	state, err := loadState(ctx, e.Journal)
+	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -119,11 +125,7 @@ func (e *Engine) read(ctx context.Context, s Spec, state *State) (*Current, erro
 
 // Verify reads the tenant and names every drift. It changes nothing.
 func (e *Engine) Verify(ctx context.Context, spec Spec) (*Report, error) {
-	s, err := spec.clean()
-	if err != nil {
-		return nil, err
-	}
-	state, err := loadState(ctx, e.Journal)
+	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

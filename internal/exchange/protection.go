@@ -29,11 +29,7 @@ type protections struct {
 // Protection lists every policy with its state. Those that the licence lacks are
 // listed as not available. The error is a *Problem.
 func (e *Engine) Protection(ctx context.Context, spec Spec) ([]Policy, error) {
-	s, err := spec.clean()
-	if err != nil {
-		return nil, err
-	}
-	state, err := loadState(ctx, e.Journal)
+	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,7 @@ type RollbackOptions struct {
 // are restored, others are named in Result.Foreign and left alone. It may be run
 // again at any time. The error is a *Problem, or that of the journal.
 func (e *Engine) Rollback(ctx context.Context, spec Spec, opt RollbackOptions) (*Result, error) {
-	s, err := spec.clean()
-	if err != nil {
-		return nil, err
-	}
-	state, err := loadState(ctx, e.Journal)
+	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
