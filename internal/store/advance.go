@@ -53,6 +53,9 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 			if err := rows[i].apply(t, s.epoch); err != nil {
 				return err
 			}
+			if err := s.touchMessage(t, rows[i].c.Tenant, rows[i].c.Message); err != nil {
+				return err
+			}
 		}
 		for i := range rows {
 			c := &rows[i].c

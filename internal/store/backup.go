@@ -161,8 +161,10 @@ func (s *Store) AfterRestore(ctx context.Context, why string, keep time.Duration
 			}
 			done.Held = int(n)
 		}
-		_, err := t.exec("UPDATE recipients SET expires_at = ? WHERE state = 'held' AND expires_at < ?", until, until)
-		return err
+		if _, err := t.exec("UPDATE recipients SET expires_at = ? WHERE state = 'held' AND expires_at < ?", until, until); err != nil {
+			return err
+		}
+		return s.touchAll(t)
 	})
 	if err != nil {
 		return done, fmt.Errorf("hold what was on its way: %w", err)
@@ -179,7 +181,10 @@ func (s *Store) endLost(ctx context.Context, c Content) (n int, err error) {
 			" WHERE tenant = ? AND message = ? AND state NOT IN "+final,
 			now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Dropped, Text: lostText}}), c.Tenant, string(c.ID))
 		n = int(rows)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.touchMessage(t, c.Tenant, c.ID)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("end %s: %w", c.ID, err)

@@ -86,6 +86,9 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 			return n, fmt.Errorf("expire the trace: %w", err)
 		}
 	}
+	if err := s.forgetRollups(ctx, now); err != nil {
+		return n, fmt.Errorf("expire counts: %w", err)
+	}
 	return n, nil
 }
 
@@ -97,7 +100,7 @@ func (s *Store) expireHeld(ctx context.Context, now time.Time) (n int, err error
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	events := joinEvents([]Event{{At: now, State: mail.Dropped, Text: "its time in quarantine is over"}})
+	events := joinEvents([]Event{{At: now, State: mail.Dropped, Text: timeOver}})
 	err = s.w.do(ctx, func(t *tx) error {
 		n = 0
 		for _, d := range due {
@@ -111,6 +114,9 @@ func (s *Store) expireHeld(ctx context.Context, now time.Time) (n int, err error
 				continue
 			}
 			n++
+			if err := s.touchMessage(t, d.tenant, d.id); err != nil {
+				return err
+			}
 			if _, err := s.finish(t, d.tenant, d.id); err != nil {
 				return err
 			}

@@ -67,9 +67,10 @@ type facts struct {
 }
 
 type fact struct {
-	tenant string
-	octets int64 // octets.id; 0 when they are in the spool
-	rcpts  int
+	tenant   string
+	octets   int64 // octets.id; 0 when they are in the spool
+	rcpts    int
+	received int64 // Unix ms; 0 when not known
 }
 
 const maxFacts = 20_000 // messages; about 2 MiB
@@ -112,13 +113,18 @@ func (s *Store) Accept(ctx context.Context, m *Message) error {
 	if err != nil {
 		return fmt.Errorf("accept %s: %w", m.ID, err)
 	}
-	if err := s.w.do(ctx, row.insert); err != nil {
+	if err := s.w.do(ctx, func(t *tx) error {
+		if err := row.insert(t); err != nil {
+			return err
+		}
+		return s.touch(t, m.Tenant, m.Received.UnixMilli())
+	}); err != nil {
 		if isDuplicate(err) {
 			return fmt.Errorf("message %s: %w", m.ID, ErrExists)
 		}
 		return fmt.Errorf("accept %s: %w", m.ID, err)
 	}
-	s.facts.put(m.ID, fact{tenant: m.Tenant, octets: row.octets, rcpts: len(m.Recipients)})
+	s.facts.put(m.ID, fact{m.Tenant, row.octets, len(m.Recipients), m.Received.UnixMilli()})
 	if s.seen != nil && row.digest != nil {
 		s.seen.add(m.Tenant, row.digest, m.Received)
 	}

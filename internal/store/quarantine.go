@@ -7,13 +7,20 @@ import (
 	"postern/internal/mail"
 )
 
+// What the ledger says of copies that left the quarantine; reports read it.
+const (
+	releasedBy = "released by "
+	deletedBy  = "deleted by "
+	timeOver   = "its time in quarantine is over"
+)
+
 // Release makes a held recipient's copy work again: delivering, and leased to this
 // process, which is to send it now. Of many calls for one held copy exactly one
 // returns nil; the others get ErrNotHeld.
 func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error {
 	now := s.o.Now()
 	err := s.unhold(ctx, id, n, false, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = ?, attempts = 0, expires_at = NULL, updated_at = ?, events = events || ?",
-		now.UnixMilli(), s.newLease(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: "released by " + by}}))
+		now.UnixMilli(), s.newLease(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: releasedBy + by}}))
 	if err != nil {
 		return fmt.Errorf("release %s/%d: %w", id, n, err)
 	}
@@ -26,7 +33,7 @@ func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error
 func (s *Store) Delete(ctx context.Context, id mail.ID, n int, by string) error {
 	now := s.o.Now()
 	err := s.unhold(ctx, id, n, true, "UPDATE recipients SET state = 'dropped', next_at = NULL, lease = 0, expires_at = NULL, updated_at = ?, events = events || ?",
-		now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Dropped, Text: "deleted by " + by}}))
+		now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Dropped, Text: deletedBy + by}}))
 	if err != nil {
 		return fmt.Errorf("delete %s/%d: %w", id, n, err)
 	}
@@ -48,6 +55,9 @@ func (s *Store) unhold(ctx context.Context, id mail.ID, n int, last bool, set st
 		}
 		if rows == 0 {
 			return ErrNotHeld
+		}
+		if err := s.touchMessage(t, tenant, id); err != nil {
+			return err
 		}
 		if last {
 			_, err = s.finish(t, tenant, id)

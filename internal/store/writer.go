@@ -238,6 +238,8 @@ type tx struct {
 
 	batch  *pgx.Batch // what was sent to PostgreSQL but not yet flushed
 	checks []func(rows int64) error
+
+	touched map[touched]bool // hours that were marked as changed
 }
 
 // send runs one statement whose answer nobody needs at once; check, if not nil,
