@@ -68,9 +68,13 @@ type Key struct {
 type Rules struct {
 	Thresholds map[Verdict]int    // points at which a class is reached; missing means policy's default
 	Actions    map[Verdict]Action // missing means policy's default
+	Groups     []Group            // of recipients; of several that one is in, the first counts
+	Persons    []PersonRules      // of single recipients; they count before groups
 	Lists      []ListEntry
 	Protected  []string // domains, besides the tenant's own, that look-alikes are compared with
-	People     []string // display names to protect from impersonation
+	People     []Person // to protect from impersonation
+	Keep       Keep
+	Bypass     Bypass
 }
 
 // A ListEntry allows or blocks a sender.
@@ -83,4 +87,5 @@ type ListEntry struct {
 	AnyAuth   bool         // an allow entry that counts even when authentication does not pass
 	Note      string
 	CreatedAt time.Time
+	ExpiresAt time.Time // when it is removed by itself; zero for never
 }

@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/mail"
 	"postern/internal/relay/judge"
+	"postern/internal/relay/policy"
 	"postern/internal/store"
 	"postern/internal/webhook"
 )
@@ -52,7 +53,9 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 			changes = append(changes, r.again(m, to, "judging did not work and is repeated: "+cause.Error()))
 			continue
 		}
-		d := unjudgedDecision(r.Directory.Rules(m.Tenant), cause)
+		rules := r.Directory.Rules(m.Tenant)
+		d := unjudgedDecision(policy.ActionFor(rules, to.Addr, mail.Unjudged), cause)
+		bypass(rules.Bypass, forced(to), &d, time.Now())
 		if why := forced(to); why != "" {
 			d.Action, d.Reasons = mail.Hold, append([]string{why}, d.Reasons...)
 		}
@@ -74,11 +77,8 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 	return nil
 }
 
-func unjudgedDecision(rules mail.Rules, cause error) mail.Decision {
-	d := mail.Decision{Verdict: mail.Unjudged, Action: mail.Hold}
-	if a, ok := rules.Actions[mail.Unjudged]; ok {
-		d.Action = a
-	}
+func unjudgedDecision(action mail.Action, cause error) mail.Decision {
+	d := mail.Decision{Verdict: mail.Unjudged, Action: action}
 	why := "The message could not be judged, so nobody knows what is in it"
 	if errors.Is(cause, judge.ErrPoison) {
 		why = "The message broke the judging process twice, which only damaged or hostile mail does"
@@ -145,10 +145,7 @@ func (r *Relay) ended(m *message, to *store.Recipient, d mail.Decision) store.Ch
 	if d.Action == mail.Drop {
 		return m.change(to, mail.Dropped, "dropped by a rule: "+firstReason(d))
 	}
-	c := m.change(to, mail.Held, firstReason(d))
-	c.ExpiresAt = time.Now().Add(r.Retry.retention())
-	r.Metric.Held.WithLabelValues(m.Tenant, string(d.Verdict)).Inc()
-	return c
+	return r.held(m, to, d.Verdict, firstReason(d))
 }
 
 // advance writes changes and lets go of octets that nobody needs any more.

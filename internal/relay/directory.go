@@ -76,7 +76,10 @@ func (d *Directory) loadTenant(ctx context.Context, s *snapshot, t store.Tenant)
 	if err != nil {
 		return fmt.Errorf("read domains of tenant %s: %w", t.ID, err)
 	}
-	about := &scan.About{Protected: s.rules[t.ID].Protected, People: s.rules[t.ID].People}
+	about := &scan.About{Protected: s.rules[t.ID].Protected}
+	for _, p := range s.rules[t.ID].People {
+		about.Protect(p)
+	}
 	for _, dom := range domains {
 		s.domains[dom.Name] = dom
 		about.Domains = append(about.Domains, dom.Name)

@@ -133,6 +133,7 @@ func (r *Relay) Process(ctx context.Context, m *message) error {
 			Rcpt:         to.Addr,
 			Forced:       forced(to),
 		})
+		bypass(rules.Bypass, forced(to), &d, time.Now())
 		r.decide(m, to, d)
 		r.traceDecision(span, to, d)
 		switch d.Action {

@@ -168,10 +168,7 @@ func (r *Relay) refused(m *message, to *store.Recipient, o deliver.Outcome) stor
 func (r *Relay) heldInstead(m *message, to *store.Recipient, why string) store.Change {
 	d := m.decision(to)
 	d.Action, d.Reasons = mail.Hold, append([]string{why}, d.Reasons...)
-	c := m.change(to, mail.Held, why)
-	c.ExpiresAt = time.Now().Add(r.Retry.retention())
-	r.Metric.Held.WithLabelValues(m.Tenant, string(d.Verdict)).Inc()
-	return c
+	return r.held(m, to, d.Verdict, why)
 }
 
 // decision is what was decided for a recipient, now or before a restart. Each

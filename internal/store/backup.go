@@ -152,7 +152,7 @@ func (s *Store) AfterRestore(ctx context.Context, why string, keep time.Duration
 	until := now.Add(keep).UnixMilli()
 	err = s.w.do(ctx, func(t *tx) error {
 		if !resend {
-			n, err := t.exec("UPDATE recipients SET state = 'held', action = 'hold', verdict = CASE WHEN verdict = '' THEN 'unjudged' ELSE verdict END, next_at = NULL, lease = 0,"+
+			n, err := t.exec("UPDATE recipients SET state = 'held', action = 'hold', forced = 1, verdict = CASE WHEN verdict = '' THEN 'unjudged' ELSE verdict END, next_at = NULL, lease = 0,"+
 				" held_at = ?, expires_at = ?, updated_at = ?, reasons = ? || reasons, events = events || ?"+
 				" WHERE state IN ('accepted', 'judged', 'delivering') AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.tenant = recipients.tenant AND m.id = recipients.message AND m.note <> '')",
 				now.UnixMilli(), until, now.UnixMilli(), joinLines([]string{why}), joinEvents([]Event{{At: now, State: mail.Held, Text: why}}))

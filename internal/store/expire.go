@@ -61,7 +61,7 @@ func (c *clock) check(now, wall time.Time) error {
 }
 
 // Expire drops held copies whose time is over, and forgets the trace of messages
-// that ended longer ago than Options.KeepTrace. n is the copies dropped. Run it
+// that ended longer ago than the tenant's rules or Options.KeepTrace say. n is the copies dropped. Run it
 // every few minutes with time.Now.
 //
 // The error is ErrClockJump when the wall clock moved by more than an hour against
@@ -81,15 +81,13 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 			break
 		}
 	}
-	if s.o.KeepTrace > 0 {
-		if err := s.forget(ctx, now.Add(-s.o.KeepTrace)); err != nil {
-			return n, fmt.Errorf("expire the trace: %w", err)
-		}
+	if err := s.forget(ctx, now); err != nil {
+		return n, fmt.Errorf("expire the trace: %w", err)
 	}
 	if err := s.forgetRollups(ctx, now); err != nil {
 		return n, fmt.Errorf("expire counts: %w", err)
 	}
-	return n, nil
+	return n, s.expireEntries(ctx, now)
 }
 
 const heldPastTime = "SELECT tenant, message, n FROM recipients WHERE state = 'held' AND expires_at <= ? ORDER BY expires_at LIMIT ?"
@@ -126,16 +124,20 @@ func (s *Store) expireHeld(ctx context.Context, now time.Time) (n int, err error
 	return n, err
 }
 
-// forget removes the rows of messages received before cut, when every recipient
-// has ended and none is held.
-func (s *Store) forget(ctx context.Context, cut time.Time) error {
+// forget removes the rows of messages whose time in the trace is over, when every
+// recipient has ended and none is held.
+func (s *Store) forget(ctx context.Context, now time.Time) error {
 	rows, err := s.query(ctx, mailTenants)
 	tenants, err := collect(rows, err, func(r *sql.Rows) (t string, err error) { return t, r.Scan(&t) })
 	if err != nil {
 		return err
 	}
 	for _, tenant := range tenants {
-		for {
+		cut, err := s.traceCut(ctx, tenant, now)
+		if err != nil {
+			return err
+		}
+		for !cut.IsZero() {
 			n, err := s.forgetSome(ctx, tenant, cut)
 			if err != nil {
 				return err

@@ -216,10 +216,10 @@ func (row *messageRow) insert(t *tx) error {
 	for i := range m.Recipients {
 		r := &m.Recipients[i]
 		if err := t.send(nil, "INSERT INTO recipients (tenant, message, n, addr, domain, notify, orcpt, state, verdict, action, score, attempts,"+
-			" next_at, lease, updated_at, held_at, expires_at, mta, reply, reasons, events)"+
-			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			" next_at, lease, updated_at, held_at, expires_at, mta, reply, reasons, events, forced)"+
+			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			m.Tenant, string(m.ID), r.N, r.Addr, r.Domain, r.Notify, r.ORcpt, string(r.State), string(r.Verdict), string(r.Action), r.Score, r.Attempts,
-			unix(r.NextAt), r.Fence, r.UpdatedAt.UnixMilli(), unix(r.HeldAt), unix(r.ExpiresAt), r.MTA, text(r.Reply), joinLines(r.Reasons), row.events[i]); err != nil {
+			unix(r.NextAt), r.Fence, r.UpdatedAt.UnixMilli(), unix(r.HeldAt), unix(r.ExpiresAt), r.MTA, text(r.Reply), joinLines(r.Reasons), row.events[i], flag(r.Action == mail.Hold && r.State == mail.Accepted)); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"postern/internal/mail"
 )
@@ -23,7 +24,7 @@ func (s *Store) Rules(ctx context.Context, tenant string) (mail.Rules, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return mail.Rules{}, fmt.Errorf("rules of %s: %w", tenant, err)
 	}
-	rows, err := s.query(ctx, "SELECT id, allow, address, domain, network, any_auth, note, created_at FROM list_entries WHERE tenant = ? ORDER BY created_at, id", tenant)
+	rows, err := s.query(ctx, "SELECT id, allow, address, domain, network, any_auth, note, created_at, expires_at FROM list_entries WHERE tenant = ? ORDER BY created_at, id", tenant)
 	if rules.Lists, err = collect(rows, err, scanEntry); err != nil {
 		return mail.Rules{}, fmt.Errorf("lists of %s: %w", tenant, err)
 	}
@@ -33,7 +34,7 @@ func (s *Store) Rules(ctx context.Context, tenant string) (mail.Rules, error) {
 func scanEntry(rows *sql.Rows) (e mail.ListEntry, err error) {
 	var allow, any int64
 	var network string
-	if err := rows.Scan(&e.ID, &allow, &e.Address, &e.Domain, &network, &any, &e.Note, stamp{&e.CreatedAt}); err != nil {
+	if err := rows.Scan(&e.ID, &allow, &e.Address, &e.Domain, &network, &any, &e.Note, stamp{&e.CreatedAt}, stamp{&e.ExpiresAt}); err != nil {
 		return e, err
 	}
 	e.Allow, e.AnyAuth = allow != 0, any != 0
@@ -66,8 +67,8 @@ func (s *Store) AddEntry(ctx context.Context, tenant string, e mail.ListEntry) e
 		network = e.Network.String()
 	}
 	return s.configure(ctx, "list entry "+e.ID, nil, func(t *tx) (int64, error) {
-		return t.exec("INSERT INTO list_entries (tenant, id, allow, address, domain, network, any_auth, note, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			tenant, e.ID, flag(e.Allow), e.Address, e.Domain, network, flag(e.AnyAuth), e.Note, e.CreatedAt.UnixMilli())
+		return t.exec("INSERT INTO list_entries (tenant, id, allow, address, domain, network, any_auth, note, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			tenant, e.ID, flag(e.Allow), e.Address, e.Domain, network, flag(e.AnyAuth), e.Note, e.CreatedAt.UnixMilli(), unix(e.ExpiresAt))
 	})
 }
 
@@ -76,5 +77,16 @@ func (s *Store) AddEntry(ctx context.Context, tenant string, e mail.ListEntry) e
 func (s *Store) RemoveEntry(ctx context.Context, tenant, id string) error {
 	return s.configure(ctx, "list entry "+id, ErrNotFound, func(t *tx) (int64, error) {
 		return t.exec("DELETE FROM list_entries WHERE tenant = ? AND id = ?", tenant, id)
+	})
+}
+
+// expireEntries removes list entries whose time is over.
+func (s *Store) expireEntries(ctx context.Context, now time.Time) error {
+	var n int
+	if err := s.row(ctx, "SELECT count(*) FROM list_entries WHERE expires_at <= ?", now.UnixMilli()).Scan(&n); err != nil || n == 0 {
+		return err
+	}
+	return s.configure(ctx, "list entries past their time", nil, func(t *tx) (int64, error) {
+		return t.exec("DELETE FROM list_entries WHERE expires_at <= ?", now.UnixMilli())
 	})
 }

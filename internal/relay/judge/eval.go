@@ -89,7 +89,7 @@ func Rate(ctx context.Context, j Judger, samples []Sample, atOnce int, tenant *s
 }
 
 func rate(ctx context.Context, j Judger, s Sample, tenant *scan.About, rules mail.Rules) Rated {
-	r := Rated{Sample: s, Decision: mail.Decision{Verdict: mail.Unjudged, Action: policy.ActionFor(rules, mail.Unjudged)}}
+	r := Rated{Sample: s, Decision: mail.Decision{Verdict: mail.Unjudged, Action: policy.ActionFor(rules, "", mail.Unjudged)}}
 	info, err := os.Stat(s.File)
 	if err != nil {
 		r.Err = err

@@ -105,19 +105,18 @@ func inNetwork(e mail.ListEntry, a mail.Auth) bool {
 	return e.Network.IsValid() && a.Origin.IP.IsValid() && e.Network.Contains(a.Origin.IP.Unmap())
 }
 
-// allowed is the verdict of a message that entry speaks for, and the sentence
-// about it. Malware stays malware, and what could not be judged is not known to
-// be free of it.
-func allowed(rules mail.Rules, sums map[mail.Verdict]int, was mail.Verdict, entry mail.ListEntry) (mail.Verdict, string) {
+// allowReason is the sentence about an allow entry that made a message of the class
+// was one of the class now.
+func allowReason(was, now int, entry mail.ListEntry) string {
 	switch {
-	case was == mail.Malware:
-		return was, fmt.Sprintf("The allow entry for %s does not count, because no entry lets malware through.", title(entry))
-	case reached(rules, sums, mail.Unjudged):
-		return mail.Unjudged, fmt.Sprintf("The allow entry for %s does not count, because the message could not be judged.", title(entry))
-	case was == mail.Clean || was == mail.Bulk:
-		return was, fmt.Sprintf("The sender is on the allow list (%s).", title(entry))
+	case was == malware:
+		return fmt.Sprintf("The allow entry for %s does not count, because no entry lets malware through.", title(entry))
+	case now == unjudged:
+		return fmt.Sprintf("The allow entry for %s does not count, because the message could not be judged.", title(entry))
+	case now == was:
+		return fmt.Sprintf("The sender is on the allow list (%s).", title(entry))
 	}
-	return mail.Clean, fmt.Sprintf("The sender is on the allow list (%s); without it the message would have been %s.", title(entry), was)
+	return fmt.Sprintf("The sender is on the allow list (%s); without it the message would have been %s.", title(entry), verdicts[was])
 }
 
 func blockReason(e mail.ListEntry) string {

@@ -18,114 +18,76 @@ type Input struct {
 	Forced       string // a sentence: why this message is to be held whatever is found; "" usually
 }
 
-// order are the classes from the worst on.
-var order = []mail.Verdict{mail.Malware, mail.Phish, mail.Suspicious, mail.Spam, mail.Unjudged, mail.Bulk}
+// Classes by their place in the order, from the worst on.
+const (
+	malware = iota
+	phish
+	suspicious
+	spam
+	unjudged
+	bulk
+	classes // how many there are
+	clean   = classes
+)
 
-// Threshold is the number of points at which a class is reached.
-func Threshold(rules mail.Rules, v mail.Verdict) int {
-	if t, ok := rules.Thresholds[v]; ok {
-		return t
-	}
-	if v == mail.Bulk {
-		return 30 // one honest mark of a mailing list is enough
-	}
-	return 50
-}
+// verdicts are the classes' names, and clean after them.
+var verdicts = [classes + 1]mail.Verdict{mail.Malware, mail.Phish, mail.Suspicious, mail.Spam, mail.Unjudged, mail.Bulk, mail.Clean}
 
-// ActionFor is what a tenant does with a verdict.
-func ActionFor(rules mail.Rules, v mail.Verdict) mail.Action {
-	if a, ok := rules.Actions[v]; ok {
-		return a
-	}
-	if v == mail.Clean || v == mail.Bulk {
-		return mail.Deliver
-	}
-	return mail.Hold
-}
-
-// Decide weighs in by rules. The same arguments always give the same decision;
-// Reasons has at least one sentence.
+// Decide weighs in by rules, with the thresholds and actions that count for its
+// recipient. The same arguments always give the same decision; Reasons has at
+// least one sentence.
 func Decide(rules mail.Rules, in Input) mail.Decision {
-	sums := add(in.Findings)
-	d := mail.Decision{Verdict: mail.Clean, Score: max(sums[mail.Spam], sums[mail.Phish], sums[mail.Suspicious])}
-	d.Verdict = worst(rules, sums)
-	var listed string
-	allow, block := match(rules.Lists, in)
+	w, allow, block := weigh(rules.Lists, in)
+	scale := ScaleFor(rules, in.Rcpt)
+	var d mail.Decision
+	d.Verdict, d.Action = w.Outcome(&scale)
+	was := scale.worst(&w.Points)
+	listed, verdict := "", verdicts[was]
 	switch {
-	case block != nil && !outranks(allow, block) && d.Verdict != mail.Malware:
-		d.Verdict = mail.Spam
-		listed = blockReason(*block)
-		sums[mail.Spam] = max(sums[mail.Spam], 100)
-	case outranks(allow, block):
-		d.Verdict, listed = allowed(rules, sums, d.Verdict, *allow)
+	case w.Listed == Blocked && was != malware:
+		verdict, listed = mail.Spam, blockReason(*block)
+	case w.Listed == Allowed:
+		now := scale.allowed(&w.Points, was)
+		verdict, listed = verdicts[now], allowReason(was, now, *allow)
 	}
-	if s, ok := sums[d.Verdict]; ok {
-		d.Score = s
-	}
-	d.Score = min(max(d.Score, -100), 1000)
-	d.Action = ActionFor(rules, d.Verdict)
-	if listed != "" && d.Verdict == mail.Spam && d.Action == mail.Deliver && !outranks(allow, block) {
-		d.Action = mail.Hold // a tenant that lets spam through still means its own block entry
-	}
-	if in.Forced != "" {
-		force(&d)
-	}
+	d.Score = min(max(w.score(verdict), -100), 1000)
 	d.Reasons = reasons(in, d.Verdict, listed)
 	return d
 }
 
+// score is the number shown for a verdict, before anything was forced.
+func (w *Weight) score(v mail.Verdict) int {
+	switch {
+	case w.Listed == Blocked && v == mail.Spam:
+		return max(w.Of(v), 100)
+	case v == mail.Clean:
+		return int(max(w.Points[spam], w.Points[phish], w.Points[suspicious]))
+	}
+	return w.Of(v)
+}
+
 // add are the points for each class.
-func add(found []mail.Finding) map[mail.Verdict]int {
-	sums := make(map[mail.Verdict]int, len(order))
-	loose, phishy := 0, 0
+func add(found []mail.Finding) (sums [classes]int32) {
+	var loose, phishy int32
 	for _, f := range found {
+		score := int32(f.Score)
 		switch f.Class {
 		case mail.Malware, mail.Unjudged, mail.Suspicious:
-			sums[f.Class] += max(f.Score, 0)
+			sums[classOf(f.Class)] += max(score, 0)
 		case mail.Phish:
-			sums[mail.Phish] += f.Score
-			phishy += max(f.Score, 0)
+			sums[phish] += score
+			phishy += max(score, 0)
 		case mail.Spam, mail.Bulk:
-			sums[f.Class] += f.Score
+			sums[classOf(f.Class)] += score
 		default:
-			loose += f.Score
+			loose += score
 		}
 	}
 	if phishy > 0 {
-		sums[mail.Phish] += loose
+		sums[phish] += loose
 	}
-	sums[mail.Spam] += loose + phishy
+	sums[spam] += loose + phishy
 	return sums
-}
-
-// worst is the verdict that sums come to.
-func worst(rules mail.Rules, sums map[mail.Verdict]int) mail.Verdict {
-	for _, v := range order {
-		if !reached(rules, sums, v) {
-			continue
-		}
-		if ActionFor(rules, v) == mail.Deliver && reached(rules, sums, mail.Unjudged) && ActionFor(rules, mail.Unjudged) != mail.Deliver {
-			return mail.Unjudged
-		}
-		return v
-	}
-	return mail.Clean
-}
-
-// reached also asks for a point, so that a threshold of 0 does not condemn all
-// mail.
-func reached(rules mail.Rules, sums map[mail.Verdict]int, v mail.Verdict) bool {
-	return sums[v] > 0 && sums[v] >= Threshold(rules, v)
-}
-
-// force turns a delivery into a hold.
-func force(d *mail.Decision) {
-	if d.Verdict == mail.Clean || d.Verdict == mail.Bulk {
-		d.Verdict = mail.Suspicious
-	}
-	if d.Action == mail.Deliver {
-		d.Action = mail.Hold
-	}
 }
 
 // reasons are the sentences for a decision: the forced one, the list entry, then

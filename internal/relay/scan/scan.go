@@ -21,10 +21,19 @@ type About struct {
 	Domains   []string      `json:"domains,omitempty"`   // the tenant's own, as mail.FoldDomain gives them
 	Protected []string      `json:"protected,omitempty"` // domains of others that look-alikes are compared with
 	People    []string      `json:"people,omitempty"`    // display names to protect from impersonation
+	Private   []mail.Person `json:"private,omitempty"`   // those of them who also write from addresses outside
 	Mailboxes []string      `json:"mailboxes,omitempty"` // display names of the tenant's mailboxes, where known
 	Hashes    []string      `json:"hashes,omitempty"`    // SHA-256 of parts that are known to be bad, lower case hex
 
 	folded func() string // set by Runner: what Folded gives, made once for all scanners
+}
+
+// Protect adds somebody to protect from impersonation.
+func (a *About) Protect(p mail.Person) {
+	a.People = append(a.People, p.Name)
+	if len(p.Addresses) > 0 {
+		a.Private = append(a.Private, p)
+	}
 }
 
 // maxFolded is how many octets of a message's text are folded. What fraud has to

@@ -61,7 +61,12 @@ func (l *look) person() *mail.Finding {
 	match := func(list []string) bool {
 		return slices.ContainsFunc(list, func(p string) bool { return slices.Equal(words(p), name) })
 	}
+	private := func(p mail.Person) bool {
+		return slices.Equal(words(p.Name), name) && slices.ContainsFunc(p.Addresses, func(a string) bool { return strings.EqualFold(a, l.from.Addr) })
+	}
 	switch {
+	case l.proven() && slices.ContainsFunc(l.about.Private, private):
+		return nil
 	case match(l.about.People):
 		return finding("person.protected", mail.Phish, 60, "From", "The name shown is that of %s, whose name is protected, but the address (%s) is outside your domains.", scan.Quote(l.from.Name), l.from.Addr)
 	case match(l.about.Mailboxes):
