@@ -54,9 +54,11 @@ func (x *Exchange) Engine(ctx context.Context, tenant string) (*exchange.Engine,
 			_ = x.putSealed(context.WithoutCancel(ctx), tenant, sessionSetting, renewed) // else the person signs in again sooner
 		}
 	}
+	held := &hold{Journal: Journal{x.Admin, tenant}}
 	return &exchange.Engine{
 		Commander: x.client(session, conn, cloud, tenant, append(exchange.Cmdlets(), exchange.ProtectionCmdlets()...)),
-		Journal:   Journal{x.Admin, tenant},
+		Journal:   held,
+		Lock:      held.take,
 		Probes:    exchange.Probes{MX: x.mx, Relay: x.Relay, Roles: rolesOf(session)},
 		Progress:  x.Progress,
 		RoundTrip: x.roundTrip(tenant),

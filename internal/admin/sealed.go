@@ -33,11 +33,19 @@ func (j Journal) Save(ctx context.Context, state []byte) error {
 
 // putSealed keeps a secret of a tenant under its key.
 func (a *Admin) putSealed(ctx context.Context, tenant, name string, secret []byte) error {
-	key, err := a.tenantKey(ctx, tenant)
+	octets, err := a.seal(ctx, tenant, name, secret)
 	if err != nil {
 		return err
 	}
-	return a.Store.PutSetting(ctx, tenant, name, key.Seal(mail.ID(tenant), name, secret))
+	return a.Store.PutSetting(ctx, tenant, name, octets)
+}
+
+func (a *Admin) seal(ctx context.Context, tenant, name string, secret []byte) ([]byte, error) {
+	key, err := a.tenantKey(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	return key.Seal(mail.ID(tenant), name, secret), nil
 }
 
 // sealed reads what putSealed kept; store.ErrNotFound if there is nothing.

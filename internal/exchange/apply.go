@@ -26,6 +26,11 @@ type Result struct {
 // any time: after success it does nothing, after a failure or a crash it goes on.
 // The error is a *Problem, or that of the journal.
 func (e *Engine) Apply(ctx context.Context, spec Spec, opt ApplyOptions) (*Result, error) {
+	free, err := e.lock(ctx, "apply")
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -149,8 +154,8 @@ func (e *Engine) settled(ctx context.Context, s Spec, state *State) (*Report, er
 		}
 		if !wait.more(ctx) {
 			d := r.Drift[0]
-			return r, &Problem{Code: "not-settled", Cause: fmt.Sprintf("Exchange took every change, but %d fields do not read back as wanted, first %s %s.", len(r.Drift), d.Object, d.Field),
-				Mend: "Verify again in an hour; Exchange can take that long. If it stays, the list of drifts says what to look at."}
+			return r, NewProblem("not-settled", "Exchange took every change, but %s fields do not read back as wanted, first %s %s.",
+				"Verify again in an hour; Exchange can take that long. If it stays, the list of drifts says what to look at.", nil, fmt.Sprint(len(r.Drift)), d.Object, d.Field)
 		}
 	}
 }

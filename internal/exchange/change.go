@@ -29,6 +29,11 @@ func (e *Engine) Rotate(ctx context.Context, spec Spec) (*Rotation, error) {
 	if s.Key == "" {
 		return nil, badSpec("the new relay key is not given")
 	}
+	free, err := e.lock(ctx, "rotate")
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	state, err := loadState(ctx, e.Journal)
 	if err != nil {
 		return nil, err
@@ -108,6 +113,11 @@ func call(ctx context.Context, f func(context.Context) error) error {
 // delivered without the relay until Apply is run again. It is for a relay that is
 // down for longer than Exchange waits. The error is a *Problem.
 func (e *Engine) Suspend(ctx context.Context, spec Spec) (*Result, error) {
+	free, err := e.lock(ctx, "suspend")
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err

@@ -8,8 +8,7 @@ import (
 	"postern/internal/exchange/adminapi"
 )
 
-// An Engine works on one tenant. Commander and Journal must be set. One Engine
-// (and one process) at a time may work on a tenant; the caller locks.
+// An Engine works on one tenant. Commander and Journal must be set.
 type Engine struct {
 	Commander Commander
 	Journal   Journal
@@ -23,6 +22,11 @@ type Engine struct {
 	// Drain waits until the relay holds no mail of the tenant that has yet to return.
 	// Rollback calls it when no new mail comes in any more. Default: no waiting.
 	Drain func(ctx context.Context) error
+
+	// Lock is asked before anything is changed: no two may change one tenant at a
+	// time, in whatever process. It refuses with a *Problem; free gives the lock back.
+	// Default: no lock.
+	Lock func(ctx context.Context, what string) (free func(), err error)
 
 	Now      func() time.Time
 	Sleep    func(ctx context.Context, d time.Duration) error
@@ -145,6 +149,13 @@ func (e *Engine) Status(ctx context.Context) (*State, error) { return loadState(
 // Interrupted reports that the last run neither ended nor failed: resume it by
 // running it again.
 func (s *State) Interrupted() bool { return s.Run != nil && s.Run.Ended.IsZero() }
+
+func (e *Engine) lock(ctx context.Context, what string) (free func(), err error) {
+	if e.Lock == nil {
+		return func() {}, nil
+	}
+	return e.Lock(ctx, what)
+}
 
 func (e *Engine) now() time.Time {
 	if e.Now != nil {

@@ -3,7 +3,6 @@ package exchange
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -26,21 +25,27 @@ func explain(err error, cmdlet string) error {
 	var login *signin.Error
 	switch {
 	case errors.As(err, &login):
-		return &Problem{login.Kind, login.Cause, login.Mend, err}
+		return NewProblem(login.Kind, login.Cause, login.Mend, err)
 	case errors.Is(err, signin.ErrEnded):
-		return &Problem{"disconnected", "The connection to Exchange was ended.", "Connect again.", err}
+		return NewProblem("disconnected", "The connection to Exchange was ended.", "Connect again.", err)
 	case errors.Is(err, adminapi.ErrNotAllowed):
-		return &Problem{"not-allowed", fmt.Sprintf("Postern refused to call %s, which is not on its list of permitted cmdlets.", cmdlet), "This is a fault of the program; report it.", err}
+		return NewProblem("not-allowed", "Postern refused to call %s, which is not on its list of permitted cmdlets.", "This is a fault of the program; report it.", err, cmdlet)
 	case !errors.As(err, &e):
 		return err
 	}
 	for _, k := range knownErrors {
 		if k.match(e) {
-			return &Problem{k.code, fmt.Sprintf(k.cause, cmdlet, quoted(e)), k.mend, err}
+			return NewProblem(k.code, k.cause, k.mend, err, cmdlet, quoted(e))
 		}
 	}
-	return &Problem{"exchange", fmt.Sprintf("Exchange did not accept %s%s.", cmdlet, quoted(e)), "Read Exchange's own words above; if they do not help, give the request-id " + orNone(e.RequestID) + " to Microsoft's support.", err}
+	return NewProblem("exchange", otherError, otherMend, err, cmdlet, quoted(e), orNone(e.RequestID))
 }
+
+// otherError is a refusal that nobody foresaw.
+const (
+	otherError = "Exchange did not accept %s%s (request-id %s)."
+	otherMend  = "Read Exchange's own words; if they do not help, give the request-id to Microsoft's support."
+)
 
 func orNone(s string) string {
 	if s == "" {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,6 +14,24 @@ type Problem struct {
 	Cause string `json:"cause"` // sentence
 	Mend  string `json:"mend"`  // sentence
 	Err   error  `json:"-"`     // what it was made of, for the log
+
+	// Say and With are what Cause was made of, for those who say it in another
+	// language: a sentence with %s, and the values. Say is "" where Cause has none.
+	Say  string   `json:"say,omitempty"`
+	With []string `json:"with,omitempty"`
+}
+
+// NewProblem makes a Problem whose cause holds values; err may be nil.
+func NewProblem(code, say, mend string, err error, with ...string) *Problem {
+	p := &Problem{Code: code, Cause: say, Mend: mend, Err: err}
+	if len(with) > 0 {
+		values := make([]any, len(with))
+		for i, v := range with {
+			values[i] = v
+		}
+		p.Cause, p.Say, p.With = fmt.Sprintf(say, values...), say, with
+	}
+	return p
 }
 
 func (p *Problem) Error() string { return p.Cause + " " + p.Mend }

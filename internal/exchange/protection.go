@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -144,6 +143,11 @@ func (e *Engine) DisableProtection(ctx context.Context, spec Spec, chosen []stri
 	if err := checkChoice(chosen); err != nil {
 		return nil, err
 	}
+	free, err := e.lock(ctx, "protection")
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	state, err := loadState(ctx, e.Journal)
 	if err != nil {
 		return nil, err
@@ -156,7 +160,7 @@ func (e *Engine) DisableProtection(ctx context.Context, spec Spec, chosen []stri
 	cur := &Current{protection: map[string]map[string]any{}}
 	for _, f := range found {
 		if !f.licensed {
-			return nil, &Problem{Code: "licence-missing", Cause: "This organization does not have the licence for " + f.policy.title + " (Defender for Office 365 Plan 1).", Mend: "Leave this policy out; everything else works without it."}
+			return nil, NewProblem("licence-missing", "This organization does not have the licence for %s (Defender for Office 365 Plan 1).", "Leave this policy out; everything else works without it.", nil, f.policy.title)
 		}
 		for _, o := range f.objects {
 			if cur.protection[o.key()] == nil {
@@ -196,7 +200,7 @@ func checkChoice(chosen []string) error {
 	}
 	for _, id := range chosen {
 		if !slices.ContainsFunc(policies(), func(p policy) bool { return p.id == id }) {
-			return &Problem{Code: "unknown-policy", Cause: fmt.Sprintf("There is no policy %q.", id), Mend: "List the policies to see their names."}
+			return NewProblem("unknown-policy", "There is no policy “%s”.", "List the policies to see their names.", nil, id)
 		}
 	}
 	return nil
@@ -231,6 +235,11 @@ func (e *Engine) EnableProtection(ctx context.Context, spec Spec, chosen []strin
 			return nil, err
 		}
 	}
+	free, err := e.lock(ctx, "enable-protection")
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	state, err := loadState(ctx, e.Journal)
 	if err != nil {
 		return nil, err

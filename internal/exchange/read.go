@@ -3,7 +3,6 @@ package exchange
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +42,7 @@ func Read(ctx context.Context, c Commander, arc bool, names ...string) (*Current
 			return explain(err, cmdlet)
 		}
 		if len(list) == 0 {
-			return &Problem{Code: "missing", Cause: fmt.Sprintf("%s gave nothing, although every organization has one.", cmdlet), Mend: "Try again in a few minutes; if it stays, ask Microsoft's support."}
+			return NewProblem("missing", "%s gave nothing, although every organization has one.", "Try again in a few minutes; if it stays, ask Microsoft's support.", nil, cmdlet)
 		}
 		*dst = list[0]
 		return nil

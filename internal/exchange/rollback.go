@@ -18,6 +18,11 @@ type RollbackOptions struct {
 // are restored, others are named in Result.Foreign and left alone. It may be run
 // again at any time. The error is a *Problem, or that of the journal.
 func (e *Engine) Rollback(ctx context.Context, spec Spec, opt RollbackOptions) (*Result, error) {
+	free, err := e.lock(ctx, "rollback")
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	s, state, err := e.begin(ctx, spec)
 	if err != nil {
 		return nil, err

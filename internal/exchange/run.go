@@ -67,13 +67,13 @@ func (r *runner) before(ctx context.Context, a *Action) error {
 		r.tried = true
 		r.e.tell(Event{Action: a.ID, State: "note", Text: "The way round is tried before mail is redirected."})
 		if err := r.e.RoundTrip(ctx); err != nil {
-			return &Problem{"round-trip", sentence("The way round does not work yet: " + err.Error()), "Nothing is redirected yet. Mend the cause and apply again; what was done is kept.", err}
+			return NewProblem("round-trip", "The way round does not work yet: %s", "Nothing is redirected yet. Mend the cause and apply again; what was done is kept.", err, sentence(err.Error()))
 		}
 	case a.drain && !r.drained && r.e.Drain != nil:
 		r.drained = true
 		r.e.tell(Event{Action: a.ID, State: "note", Text: "No new mail comes to the relay; what it still holds is returned first."})
 		if err := r.e.Drain(ctx); err != nil {
-			return &Problem{"drain", sentence("The relay still holds mail of this tenant: " + err.Error()), "Mail is not redirected any more. Run the roll back again when the queue is empty.", err}
+			return NewProblem("drain", "The relay still holds mail of this tenant: %s", "Mail is not redirected any more. Run the roll back again when the queue is empty.", err, sentence(err.Error()))
 		}
 	}
 	return nil
@@ -111,7 +111,7 @@ func doneText(a *Action) string {
 func (r *runner) failed(ctx context.Context, a *Action, step int, err error) error {
 	err = explain(err, a.Cmdlet)
 	if ctx.Err() != nil {
-		err = &Problem{"interrupted", fmt.Sprintf("The run was interrupted at step %d of %d, %s.", step, r.run.Total, a.ID), "Nothing is half done: run the same again to go on from there, or roll back.", err}
+		err = NewProblem("interrupted", "The run was interrupted at step %s of %s, %s.", "Nothing is half done: run the same again to go on from there, or roll back.", err, fmt.Sprint(step), fmt.Sprint(r.run.Total), a.ID)
 	}
 	var p *Problem
 	if errors.As(err, &p) {

@@ -60,7 +60,7 @@ type ScriptReport struct {
 // in it is run or trusted. The error is a *Problem.
 func ReadScriptReport(tenant string, octets []byte) (*ScriptReport, error) {
 	bad := func(why string) error {
-		return &Problem{Code: "script-report", Cause: sentence("This is not a report of Postern's script: " + why), Mend: "Upload the JSON text that the script printed at its end."}
+		return NewProblem("script-report", "This is not a report of Postern's script: %s.", "Upload the JSON text that the script printed at its end.", nil, why)
 	}
 	if len(octets) > maxReport {
 		return nil, bad("it is too large")
@@ -70,7 +70,7 @@ func ReadScriptReport(tenant string, octets []byte) (*ScriptReport, error) {
 		return nil, bad(fmt.Sprintf("it cannot be read (%v)", err))
 	}
 	if r.Tenant != tenant {
-		return nil, &Problem{Code: "script-report", Cause: fmt.Sprintf("The report is of tenant %q, not of %q.", r.Tenant, tenant), Mend: "Upload it at the tenant whose script was run."}
+		return nil, NewProblem("script-report", "The report is of tenant “%s”, not of “%s”.", "Upload it at the tenant whose script was run.", nil, r.Tenant, tenant)
 	}
 	switch r.Mode {
 	case "Apply", "Verify", "Rollback":

@@ -230,7 +230,7 @@ func (s Spec) trustedWord() string {
 }
 
 func badSpec(format string, args ...any) *Problem {
-	return &Problem{Code: "configuration", Cause: sentence(fmt.Sprintf(format, args...)), Mend: "Correct the configuration and plan again."}
+	return NewProblem("configuration", "The configuration does not do for Exchange: %s.", "Correct the configuration and plan again.", nil, strings.TrimSuffix(fmt.Sprintf(format, args...), "."))
 }
 
 // String names s without its key and token.

@@ -113,6 +113,7 @@ func (s *Saved) restore(current map[string]any) (before, after Values, foreign [
 			if !s.Created {
 				before[name], after[name] = have, plain(t.Prior)
 			}
+		case s.Created && name == "State": // switched off by a roll back that was cut off; it goes now
 		case s.Created && unset(have) && len(t.Wrote) > 0 && unset(t.Wrote[len(t.Wrote)-1]):
 		default:
 			foreign = append(foreign, Drift{Object: s.ID, Field: name, Want: last(t.Wrote), Have: have, Severity: Warning})

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 )
@@ -60,7 +59,7 @@ func (v Validation) problem() error {
 		}
 		reached = true
 		if !s.OK {
-			return &Problem{Code: "validation", Cause: fmt.Sprintf("Exchange could not connect to the relay: “%s” failed%s.", s.Name, detail(s)), Mend: mendValidation(s.Detail)}
+			return NewProblem("validation", "Exchange could not connect to the relay: “%s” failed%s.", mendValidation(s.Detail), nil, s.Name, detail(s))
 		}
 	}
 	if !reached {
