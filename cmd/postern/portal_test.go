@@ -112,6 +112,8 @@ func TestPlanSettingsAndQuarantineWithRealMail(t *testing.T) {
 	b.sees("Servers on its way, as they say")
 	before := len(w.twin.Mailbox(held.to))
 	b.press("Release")
+	b.sees("Release dangerous mail?")
+	b.press("Release all the same")
 	b.sees("answered: 250")
 	if got := len(w.twin.Mailbox(held.to)); got != before+1 {
 		t.Errorf("%d messages in the mailbox, had %d", got, before)

@@ -9,7 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"postern/internal/mail"
+	"postern/internal/metric"
+	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
 )
@@ -89,7 +93,8 @@ func (q *quarantineListCmd) Run(c *console) error {
 }
 
 type quarantineReleaseCmd struct {
-	IDs []string `arg:"" name:"id" help:"Ids from quarantine list, or of messages for all their held copies."`
+	IDs      []string `arg:"" name:"id" help:"Ids from quarantine list, or of messages for all their held copies."`
+	Override bool     `help:"Also what is found to be phishing, or cannot be checked, when it is judged again. Malware is never released."`
 }
 
 func (q *quarantineReleaseCmd) Run(c *console) error {
@@ -103,13 +108,22 @@ func (q *quarantineReleaseCmd) Run(c *console) error {
 			defer cancel()
 			hooks.Close(ctx)
 		}()
-		r, err := newRelay(c.ctx, o, relayOptions{notify: hooks.Emit})
+		with := relayOptions{notify: hooks.Emit}
+		if *o.conf.Judge.Enabled { // what is released is judged again
+			pool, err := newPool(o, o.log, metric.New(prometheus.NewRegistry()))
+			if err != nil {
+				return err
+			}
+			defer pool.Close()
+			with.judges = pool
+		}
+		r, err := newRelay(c.ctx, o, with)
 		if err != nil {
 			return err
 		}
 		defer r.Sender.Close()
 		return c.eachCopy(o, q.IDs, func(m *store.Message, n int) (copyView, error) {
-			out, err := r.Release(c.ctx, m.Tenant, m.ID, n, "command line")
+			out, err := r.Release(c.ctx, relay.Order{Tenant: m.Tenant, ID: m.ID, N: n, By: "command line", Override: q.Override})
 			if err != nil {
 				return copyView{}, err
 			}

@@ -13,6 +13,7 @@ import (
 	"postern/internal/relay/deliver"
 	"postern/internal/seal"
 	"postern/internal/store"
+	"postern/internal/webhook"
 )
 
 // Admin makes changes in the name of Actor.
@@ -23,6 +24,7 @@ type Admin struct {
 	Own      func(host string, at netip.AddrPort) bool // whether a next hop is this relay itself
 	Actor    string                                    // who acts: "command line", or a user's address
 	Now      func() time.Time                          // time.Now by default
+	Notify   func(webhook.Event)                       // told of reports; must not wait; nil: nobody is told
 }
 
 // Resolver is what checking domains and MTAs needs of DNS; the errors are

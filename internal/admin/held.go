@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"postern/internal/mail"
 	"postern/internal/store"
@@ -19,7 +21,11 @@ func (a *Admin) NoteReading(ctx context.Context, tenant, object, part string) er
 	return a.note(ctx, tenant, "quarantine.read", object, "", part)
 }
 
-// DeleteHeld drops one held copy. Octets in the spool go with the next sweep.
+// UndoTime is how long a deletion can be taken back.
+const UndoTime = 10 * time.Minute
+
+// DeleteHeld drops one held copy at once. Octets in the spool go with the next
+// sweep.
 func (a *Admin) DeleteHeld(ctx context.Context, tenant string, id mail.ID, n int) error {
 	if _, err := a.Store.Message(ctx, tenant, id); err != nil { // of this tenant, or of nobody
 		return err
@@ -28,6 +34,41 @@ func (a *Admin) DeleteHeld(ctx context.Context, tenant string, id mail.ID, n int
 		return err
 	}
 	return a.note(ctx, tenant, "quarantine.delete", fmt.Sprintf("%s.%d", id, n), "held", "dropped")
+}
+
+// DeleteHeldSoon drops one held copy after UndoTime, unless UndeleteHeld is called
+// before. The error is store.ErrNotHeld when there is nothing to delete.
+func (a *Admin) DeleteHeldSoon(ctx context.Context, tenant string, id mail.ID, n int) error {
+	at := a.now().Add(UndoTime)
+	if err := a.Store.DeleteAt(ctx, tenant, id, n, a.Actor, at); err != nil {
+		return err
+	}
+	return a.note(ctx, tenant, "quarantine.delete", fmt.Sprintf("%s.%d", id, n), "held", "dropped at "+at.UTC().Format(time.RFC3339))
+}
+
+// UndeleteHeld takes DeleteHeldSoon back. The error is store.ErrNotHeld when it is
+// too late.
+func (a *Admin) UndeleteHeld(ctx context.Context, tenant string, id mail.ID, n int) error {
+	if err := a.Store.Undelete(ctx, tenant, id, n, a.Actor); err != nil {
+		return err
+	}
+	return a.note(ctx, tenant, "quarantine.undelete", fmt.Sprintf("%s.%d", id, n), "to be dropped", "held")
+}
+
+// MayRead lets a session read a copy's "header", or its "content" and header, for a
+// reason. The audit log has it before anything can be shown.
+func (a *Admin) MayRead(ctx context.Context, tenant string, id mail.ID, n int, session, part, reason string) error {
+	reason = strings.TrimSpace(reason)
+	if reason == "" {
+		return errors.New("say why you read it; the audit log keeps it")
+	}
+	if part != "header" && part != "content" {
+		return fmt.Errorf("%q is neither header nor content", part)
+	}
+	if err := a.NoteReading(ctx, tenant, fmt.Sprintf("%s.%d", id, n), part+": "+cut(reason, 300)); err != nil {
+		return err
+	}
+	return a.Store.PutReading(ctx, tenant, id, n, session, part)
 }
 
 // Retry makes waiting recipients of a message due now: one of them, or all if n is

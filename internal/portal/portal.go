@@ -8,6 +8,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
 )
@@ -31,7 +32,7 @@ type Portal struct {
 
 // Held is the relay's side of the quarantine.
 type Held interface {
-	Release(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error)
+	Release(ctx context.Context, o relay.Order) (deliver.Outcome, error)
 	Content(ctx context.Context, tenant string, id mail.ID) ([]byte, error)
 	Header(ctx context.Context, tenant string, id mail.ID) (mail.Header, error)
 }

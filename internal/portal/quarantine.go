@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"postern/internal/mail"
-	"postern/internal/relay/deliver"
 	"postern/internal/store"
 )
 
@@ -23,6 +21,20 @@ type quarantinePage struct {
 	May     bool // release
 	Delete  bool
 	Results []result
+}
+
+// Undoable are the deletions of the last action, when there are several.
+func (q quarantinePage) Undoable() []result {
+	var all []result
+	for _, res := range q.Results {
+		if res.Undelete {
+			all = append(all, res)
+		}
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
 }
 
 // mailFilter is what the search fields hold.
@@ -77,92 +89,6 @@ func (p *Portal) showQuarantine(w http.ResponseWriter, r *http.Request, v *visit
 	return p.render(w, http.StatusOK, "quarantine", page)
 }
 
-// A result is what became of one copy that was to be released or deleted.
-type result struct {
-	ID, From, To, Subject string
-	Kind                  string // "good", "warn" or "bad"
-	Text                  string
-}
-
-const (
-	manyCopies = 50 // more are released only with a fresh second factor (safety.md R45)
-	mostCopies = 500
-)
-
-// act releases or deletes the ticked copies, and tells of each what really
-// happened.
-func (p *Portal) act(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if err := r.ParseForm(); err != nil {
-		return errBad
-	}
-	ids, do := r.PostForm["id"], r.PostFormValue("do")
-	switch {
-	case do != "release" && do != "delete", len(ids) > mostCopies:
-		return errBad
-	case do == "delete" && !v.has(changers):
-		return errRole
-	case len(ids) == 0:
-		return tell(w, r, "/t/"+v.tenant.ID+"/quarantine", "warn", v.words.T("Tick the messages first."))
-	case len(ids) > manyCopies:
-		if asked, err := p.askAgain(w, r, v); asked || err != nil {
-			return err
-		}
-	}
-	var results []result
-	for _, id := range ids {
-		results = append(results, p.actOn(r, v, id, do))
-	}
-	return p.showQuarantine(w, r, v, results)
-}
-
-func (p *Portal) actOn(r *http.Request, v *visit, text, do string) result {
-	t := v.words.T
-	row, err := p.copyOf(r, v, text)
-	if err != nil {
-		return result{ID: text, Kind: "bad", Text: t("There is no such message.")}
-	}
-	res := result{ID: text, From: row.From, To: row.To, Subject: row.Subject}
-	if do == "delete" {
-		err = v.DeleteHeld(r.Context(), v.tenant.ID, row.ID, row.N)
-		if err == nil {
-			res.Kind, res.Text = "good", t("Deleted.")
-			return res
-		}
-	} else {
-		if (row.Verdict == mail.Malware || row.Verdict == mail.Phish) && !v.has(changers) {
-			res.Kind, res.Text = "bad", t("Malware and phishing are released by a security administrator only.")
-			return res
-		}
-		var out deliver.Outcome
-		out, err = p.Held.Release(r.Context(), v.tenant.ID, row.ID, row.N, v.user.Email)
-		if err == nil {
-			res.Kind, res.Text = releaseWords(t, out)
-			if err := v.NoteRelease(r.Context(), v.tenant.ID, text, out.Reply); err != nil {
-				p.Log.Error("release was done but not noted", "mid", row.ID, "err", err)
-			}
-			return res
-		}
-	}
-	res.Kind, res.Text = "bad", t("This did not work; the message stays held.")
-	if errors.Is(err, store.ErrNotHeld) {
-		res.Kind, res.Text = "warn", t("It is not held any more: it was released, deleted or has expired.")
-	} else {
-		p.Log.Error("act on held mail", "mid", row.ID, "tenant", v.tenant.ID, "err", err)
-	}
-	return res
-}
-
-// releaseWords tells what the mailbox's server really answered.
-func releaseWords(t func(string, ...any) string, out deliver.Outcome) (kind, text string) {
-	switch out.Kind {
-	case deliver.Delivered:
-		return "good", t("Delivered. %s answered: %s", out.MTA, out.Reply)
-	case deliver.Deferred:
-		return "warn", t("Not delivered yet; it is tried again by itself. Last answer: %s", out.Reply)
-	}
-	return "bad", t("The mailbox's server refused it, so it is held again. Its answer: %s", out.Reply)
-}
-
 // copyOf is one recipient's copy of a message of the visit's tenant.
 func (p *Portal) copyOf(r *http.Request, v *visit, text string) (store.TraceRow, error) {
 	before, number, ok := strings.Cut(text, ".")
@@ -181,3 +107,6 @@ func (p *Portal) copyOf(r *http.Request, v *visit, text string) (store.TraceRow,
 	}
 	return rows[i], nil
 }
+
+// copyID names one recipient's copy of a message.
+func copyID(row store.TraceRow) string { return string(row.ID) + "." + strconv.Itoa(row.N) }

@@ -76,9 +76,9 @@ func TestAMessageIsOneTraceWithoutAnythingPrivate(t *testing.T) {
 	r := ready(t, func(r *Relay) { r.Tracer = provider.Tracer("test") })
 	clean := r.accept("Subject: secret subject\r\n", "secret body\r\n", "ann@contoso.example")
 	r.ended(clean)
-	held := r.accept("Content-Type: application/octet-stream; name=x.com\r\n", eicar+"\r\n", "ann@contoso.example")
+	held := r.accept("Subject: x\r\n", "POSTERN"+"*TEST*SPAM*8RV2\r\n", "ann@contoso.example")
 	r.ended(held)
-	if _, err := r.Release(context.Background(), "contoso", held, 0, "test"); err != nil {
+	if _, err := r.Release(context.Background(), Order{Tenant: "contoso", ID: held, By: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(50 * time.Millisecond) // the job that sent it ends after the ledger knows
@@ -121,7 +121,7 @@ func TestAMessageIsOneTraceWithoutAnythingPrivate(t *testing.T) {
 			t.Errorf("the traces have %q in them", private)
 		}
 	}
-	for _, public := range []string{"malware", "clean", "contoso"} {
+	for _, public := range []string{"spam", "clean", "contoso"} {
 		if !strings.Contains(c.raw.String(), public) {
 			t.Errorf("the traces lack %q", public)
 		}
@@ -159,13 +159,13 @@ func TestWebhooksHearOfHeldReleasedAndAlarms(t *testing.T) {
 	clean := r.accept("Subject: x\r\n", "text\r\n", "ann@contoso.example")
 	r.ended(clean)
 	has(fmt.Sprintf("delivered contoso %s 0 clean ", clean))
-	held := r.accept("Content-Type: application/octet-stream; name=x.com\r\n", eicar+"\r\n", "ann@contoso.example")
+	held := r.accept("Subject: x\r\n", "POSTERN"+"*TEST*SPAM*8RV2\r\n", "ann@contoso.example")
 	r.ended(held)
-	has(fmt.Sprintf("held contoso %s 0 malware ", held))
-	if out, err := r.Release(context.Background(), "contoso", held, 0, "test"); err != nil || out.Kind != deliver.Delivered {
+	has(fmt.Sprintf("held contoso %s 0 spam ", held))
+	if out, err := r.Release(context.Background(), Order{Tenant: "contoso", ID: held, By: "test"}); err != nil || out.Kind != deliver.Delivered {
 		t.Fatal(out, err)
 	}
-	has(fmt.Sprintf("released contoso %s 0 malware ", held))
+	has(fmt.Sprintf("released contoso %s 0 spam ", held))
 	r.mta.say(&mail.Reply{Code: 550, Enhanced: "5.1.10", Text: "no such recipient"})
 	r.ended(r.accept("Subject: never\r\n", "text\r\n", "ann@contoso.example"))
 	has("alarm contoso  -1  mta-refused")

@@ -153,20 +153,24 @@ func (r *Relay) Process(ctx context.Context, m *message) error {
 }
 
 // Release sends one recipient's held copy on, once however often it is asked for:
-// the ledger lets only one caller from held to delivering. The outcome carries the
-// MTA's own reply. When the MTA cannot take it now, the queue goes on trying. The
-// error is store.ErrNotHeld when there is nothing to release.
-func (r *Relay) Release(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error) {
-	m, err := r.load(ctx, tenant, id) // of this tenant, or of nobody
+// the ledger lets only one caller from held to delivering. Before that the message
+// is judged again. The outcome carries the MTA's own reply. When the MTA cannot
+// take it now, the queue goes on trying. The error is store.ErrNotHeld when there
+// is nothing to release, ErrMalware, ErrPhish or ErrUnjudged when it must not leave.
+func (r *Relay) Release(ctx context.Context, o Order) (deliver.Outcome, error) {
+	m, err := r.load(ctx, o.Tenant, o.ID) // of this tenant, or of nobody
 	if err != nil {
 		return deliver.Outcome{}, err
 	}
-	to := m.recipient(n)
+	to := m.recipient(o.N)
 	if to == nil {
-		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, store.ErrNotFound)
+		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", o.ID, o.N, store.ErrNotFound)
 	}
-	if err := r.Store.Release(ctx, id, n, by); err != nil {
-		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", id, n, err)
+	if err := r.rescan(ctx, m, to, o); err != nil {
+		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", o.ID, o.N, err)
+	}
+	if err := r.Store.Release(ctx, o.ID, o.N, o.By); err != nil {
+		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", o.ID, o.N, err)
 	}
 	to.Fence, to.Attempts = 0, 0 // the lease is this process's
 	domain, ok := r.Directory.Domain(to.Domain)
@@ -178,6 +182,6 @@ func (r *Relay) Release(ctx context.Context, tenant string, id mail.ID, n int, b
 	if len(out) == 0 {
 		return deliver.Outcome{}, errors.New("delivery gave no outcome")
 	}
-	r.Metric.Released.WithLabelValues(tenant).Inc()
+	r.Metric.Released.WithLabelValues(o.Tenant).Inc()
 	return out[0], nil
 }

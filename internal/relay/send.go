@@ -76,8 +76,15 @@ func (r *Relay) deliver(ctx context.Context, m *message, rcpts []*store.Recipien
 		Size:       m.Size,
 		Open:       func() (io.ReadCloser, error) { return r.open(ctx, m) },
 	}
+	released := false
 	for _, to := range rcpts {
+		released = released || !to.HeldAt.IsZero()
 		job.Rcpts = append(job.Rcpts, mail.Rcpt{Addr: to.Addr, Notify: to.Notify, ORcpt: to.ORcpt})
+	}
+	if released {
+		if open, size, err := r.openReleased(ctx, m); err == nil { // else Send finds the same error and says it
+			job.Open, job.Size = open, size
+		}
 	}
 	// The ledger learns of a delivery before the connection takes the next message;
 	// it must learn of it even while we are stopping.

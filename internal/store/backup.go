@@ -161,7 +161,7 @@ func (s *Store) AfterRestore(ctx context.Context, why string, keep time.Duration
 			}
 			done.Held = int(n)
 		}
-		if _, err := t.exec("UPDATE recipients SET expires_at = ? WHERE state = 'held' AND expires_at < ?", until, until); err != nil {
+		if _, err := t.exec("UPDATE recipients SET expires_at = ?, deleted_by = '', kept_until = NULL WHERE state = 'held' AND (expires_at < ? OR deleted_by <> '')", until, until); err != nil {
 			return err
 		}
 		return s.touchAll(t)

@@ -90,40 +90,6 @@ func (s *Store) Expire(ctx context.Context, now time.Time) (n int, err error) {
 	return n, s.expireEntries(ctx, now)
 }
 
-const heldPastTime = "SELECT tenant, message, n FROM recipients WHERE state = 'held' AND expires_at <= ? ORDER BY expires_at LIMIT ?"
-
-func (s *Store) expireHeld(ctx context.Context, now time.Time) (n int, err error) {
-	rows, err := s.query(ctx, heldPastTime, now.UnixMilli(), expireBatch)
-	due, err := collect(rows, err, func(r *sql.Rows) (d dueRow, err error) { return d, r.Scan(&d.tenant, &d.id, &d.n) })
-	if err != nil || len(due) == 0 {
-		return 0, err
-	}
-	events := joinEvents([]Event{{At: now, State: mail.Dropped, Text: timeOver}})
-	err = s.w.do(ctx, func(t *tx) error {
-		n = 0
-		for _, d := range due {
-			changed, err := t.exec("UPDATE recipients SET state = 'dropped', next_at = NULL, lease = 0, updated_at = ?, events = events || ?"+
-				" WHERE tenant = ? AND message = ? AND n = ? AND state = 'held' AND expires_at <= ?",
-				now.UnixMilli(), events, d.tenant, string(d.id), d.n, now.UnixMilli())
-			if err != nil {
-				return err
-			}
-			if changed == 0 { // released meanwhile
-				continue
-			}
-			n++
-			if err := s.touchMessage(t, d.tenant, d.id); err != nil {
-				return err
-			}
-			if _, err := s.finish(t, d.tenant, d.id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return n, err
-}
-
 // forget removes the rows of messages whose time in the trace is over, when every
 // recipient has ended and none is held.
 func (s *Store) forget(ctx context.Context, now time.Time) error {

@@ -18,7 +18,9 @@ func (s *Store) moveExpiry(t *tx, tenant string, before, after mail.Keep) error 
 		if days <= 0 || before.Held[v] == days {
 			continue
 		}
-		if _, err := t.exec("UPDATE recipients SET expires_at = held_at + ? WHERE tenant = ? AND state = 'held' AND verdict = ?", int64(days)*msDay, tenant, string(v)); err != nil {
+		if _, err := t.exec("UPDATE recipients SET expires_at = CASE WHEN deleted_by = '' THEN held_at + ? ELSE expires_at END,"+
+			" kept_until = CASE WHEN deleted_by = '' THEN NULL ELSE held_at + ? END"+ // what is deleted stays so, unless it is taken back
+			" WHERE tenant = ? AND state = 'held' AND verdict = ?", int64(days)*msDay, int64(days)*msDay, tenant, string(v)); err != nil {
 			return err
 		}
 	}

@@ -46,6 +46,7 @@ type Recipient struct {
 	UpdatedAt time.Time
 	HeldAt    time.Time // zero if never held
 	ExpiresAt time.Time // when a held copy is dropped
+	DeletedBy string    // who deleted a held copy, which ExpiresAt ends; "" if nobody did
 	MTA       string    // that took it, or answered last
 	Reply     string    // of that MTA
 	Fence     int64     // number of the lease, to be given back in Change.Fence

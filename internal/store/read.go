@@ -48,12 +48,12 @@ func scanMessage(scan func(...any) error) (*Message, error) {
 }
 
 const recipientColumns = "r.n, r.addr, r.domain, r.notify, r.orcpt, r.state, r.verdict, r.action, r.score, r.attempts," +
-	" r.next_at, r.lease, r.updated_at, r.held_at, r.expires_at, r.mta, r.reply, r.reasons, r.events"
+	" r.next_at, r.lease, r.updated_at, r.held_at, r.expires_at, r.mta, r.reply, r.reasons, r.events, r.deleted_by"
 
 // recipientTargets are where the columns go; call split after the scan.
 func (r *Recipient) targets(reasons, events *string) []any {
 	return []any{&r.N, &r.Addr, &r.Domain, &r.Notify, &r.ORcpt, &r.State, &r.Verdict, &r.Action, &r.Score, &r.Attempts,
-		stamp{&r.NextAt}, &r.Fence, stamp{&r.UpdatedAt}, stamp{&r.HeldAt}, stamp{&r.ExpiresAt}, &r.MTA, &r.Reply, reasons, events}
+		stamp{&r.NextAt}, &r.Fence, stamp{&r.UpdatedAt}, stamp{&r.HeldAt}, stamp{&r.ExpiresAt}, &r.MTA, &r.Reply, reasons, events, &r.DeletedBy}
 }
 
 func scanRecipient(rows *sql.Rows) (r Recipient, err error) {

@@ -26,10 +26,11 @@ const (
 	Held      = "held"      // a recipient's copy went to quarantine
 	Released  = "released"  // a held copy was taken by its MTA
 	Delivered = "delivered" // a copy was taken by its MTA, released or not
+	Reported  = "reported"  // a person says that a verdict is wrong; Verdict is ours, Should theirs
 )
 
 // Kinds is all of them.
-var Kinds = []string{Alarm, Held, Released, Delivered}
+var Kinds = []string{Alarm, Held, Released, Delivered, Reported}
 
 // An Event is one notice. It has nothing of a message but its id and verdict.
 type Event struct {
@@ -41,15 +42,16 @@ type Event struct {
 	Rcpt    *int         `json:"recipient,omitempty"`
 	Verdict mail.Verdict `json:"verdict,omitempty"`
 	Score   int          `json:"score,omitempty"`
-	Kind    string       `json:"kind,omitempty"` // of an alarm
-	Text    string       `json:"text,omitempty"` // of an alarm
+	Should  mail.Verdict `json:"should,omitempty"` // of a report
+	Kind    string       `json:"kind,omitempty"`   // of an alarm
+	Text    string       `json:"text,omitempty"`   // of an alarm
 }
 
 // An Endpoint is one receiver.
 type Endpoint struct {
 	URL     string
 	Secret  []byte
-	Events  []string // kinds; empty: alarms, held and released
+	Events  []string // kinds; empty: all but delivered
 	Private bool     // may be on this machine or in a private network, and without TLS
 }
 
