@@ -49,6 +49,7 @@ type cli struct {
 	Twin       twinCmd       `cmd:"" help:"Run a simulated Exchange tenant by itself."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 
+	Fill fillCmd `cmd:"" hidden:"" help:"Fill an empty store with made-up mail, to measure it."`
 	Read readCmd `cmd:"" hidden:"" name:"read-worker"`
 }
 

@@ -11,8 +11,12 @@ type Judgement struct {
 	Findings  []Finding     `json:"findings"`
 	Auth      Auth          `json:"auth"`
 	Parts     []PartInfo    `json:"parts"`
+	Links     []string      `json:"links,omitempty"` // hosts that its links lead to, each once, at most MaxHosts
 	Took      time.Duration `json:"took"`
 }
+
+// MaxHosts is how many different hosts of links the ledger keeps of one message.
+const MaxHosts = 50
 
 // PartInfo is what the ledger keeps of a Part.
 type PartInfo struct {

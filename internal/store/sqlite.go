@@ -103,10 +103,10 @@ func sqliteDSN(path, mode string) string {
 	if mode == "ro" {
 		v["_pragma"] = []string{"busy_timeout(10000)", "query_only(1)", "cache_size(-4000)"}
 	} else {
+		v.Set("_journal_mode", "WAL") // apart, for the driver sorts pragmas by name, and WAL before page_size fixes the size
 		v["_pragma"] = []string{
 			"busy_timeout(10000)",
 			fmt.Sprintf("page_size(%d)", pageSize),
-			"journal_mode(WAL)",
 			"synchronous(FULL)", // the WAL is synced in every commit
 			"foreign_keys(1)",
 			"cache_size(-16000)", // KiB

@@ -69,6 +69,7 @@ func (s *Stages) Judge(ctx context.Context, job *Job, octets []byte) *mail.Judge
 		From:      soleAuthor(msg),
 		Auth:      about.Auth,
 		Parts:     infos(msg.Parts),
+		Links:     hosts(msg.Links),
 	}
 	j.Findings = append(append(failed, msg.Anomalies...), s.Scan.Run(ctx, msg, about)...)
 	j.Took = time.Since(began)

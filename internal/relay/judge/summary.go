@@ -2,10 +2,12 @@ package judge
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"postern/internal/mail"
+	"postern/internal/relay/scan"
 )
 
 // Bounds on what is kept of one message. They are far above anything honest; a
@@ -14,7 +16,8 @@ const (
 	maxFindings = 500
 	maxParts    = 1000
 	maxText     = 1000 // octets of a Detail, Subject ...
-	maxName     = 300  // octets of a file name, path, rule
+	maxName     = 300  // octets of a file name, path, rule, host
+	maxLinks    = 500  // that are read for their hosts
 )
 
 func messageID(h mail.Header) string {
@@ -40,6 +43,19 @@ func infos(parts []mail.Part) []mail.PartInfo {
 	return out
 }
 
+// hosts are where links lead, each once; as many as the ledger keeps.
+func hosts(links []mail.Link) []string {
+	var out []string
+	for _, l := range links[:min(len(links), maxLinks)] {
+		if t, ok := scan.ParseTarget(l.URL); ok && t.Host != "" && !slices.Contains(out, t.Host) {
+			if out = append(out, t.Host); len(out) == mail.MaxHosts {
+				break
+			}
+		}
+	}
+	return out
+}
+
 // bound cuts a judgement to what may be stored, whoever made it. Findings that
 // are left out are replaced by one that says so and holds by default.
 func bound(j *mail.Judgement) {
@@ -51,6 +67,10 @@ func bound(j *mail.Judgement) {
 			Rule: "judge.findings.limit", Class: mail.Suspicious, Score: 50,
 			Detail: "There is so much wrong with this message that not all of it could be listed.",
 		})
+	}
+	j.Links = j.Links[:min(len(j.Links), mail.MaxHosts)]
+	for i := range j.Links {
+		j.Links[i] = cut(j.Links[i], maxName)
 	}
 	for i := range j.Findings {
 		f := &j.Findings[i]
