@@ -43,6 +43,7 @@ type cli struct {
 	Quarantine quarantineCmd `cmd:"" help:"Held mail: list, show, release, delete."`
 	Exchange   exchangeCmd   `cmd:"" help:"Exchange Online: connect, plan, apply, verify, roll back."`
 	Alarm      alarmCmd      `cmd:"" help:"Alarms: list, clear."`
+	Report     reportCmd     `cmd:"" help:"What happened to a tenant's mail: numbers, a table (CSV) or a PDF."`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one file while the relay runs."`
 	Restore    restoreCmd    `cmd:"" help:"Fill an empty data folder from a backup."`
 	VerifyData verifyCmd     `cmd:"" help:"Read the whole store and spool and say what is damaged." name:"verify-data"`

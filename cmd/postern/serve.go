@@ -24,6 +24,7 @@ import (
 	"postern/internal/relay/ingress"
 	"postern/internal/relay/judge"
 	"postern/internal/relay/quarantine"
+	"postern/internal/report"
 	"postern/internal/webhook"
 )
 
@@ -235,6 +236,7 @@ func (s *server) run(ctx context.Context) error {
 	go s.hangups(background)
 	go s.watchdog(background)
 	go s.watch(background)
+	go (&report.Roller{Store: s.o.store, Log: s.log}).Run(background)
 	for _, l := range s.mail {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })
 		s.log.Info("listening", "smtp", l.Addr().String())

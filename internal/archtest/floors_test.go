@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"internal/relay/quarantine": 2,
 	"internal/exchange":         2,
 	"internal/webhook":          2,
+	"internal/report":           2,
 	"internal/relay":            3,
 	"internal/relay/judge":      3, // composes parse, mailauth and scan within the worker; below relay in the tree
 	"internal/admin":            3,
