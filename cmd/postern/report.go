@@ -45,7 +45,14 @@ type reportView struct {
 	Handling      latencyView                  `json:"handling_seconds"`
 	Held          map[mail.Verdict]store.Fates `json:"held"`
 	FalseAlarms   float64                      `json:"false_alarm_percent"`
-	WrongVerdicts []report.Wrong               `json:"wrong_verdicts"`
+	WrongVerdicts wrongView                    `json:"wrong_verdicts"`
+}
+
+// wrongView is what people said was judged wrongly.
+type wrongView struct {
+	FalsePositives int `json:"false_positives"`
+	FalseNegatives int `json:"false_negatives"`
+	OtherClass     int `json:"other_class"`
 }
 
 type reportDayView struct {
@@ -73,7 +80,7 @@ func viewReport(r *report.Report) reportView {
 		Messages: r.All, Bad: r.Bad, Verdicts: r.Verdict, States: r.State, Days: []reportDayView{},
 		Targeted: list(r.Targeted), BadSenders: list(r.BadFrom), Senders: list(r.Senders), BadDomains: list(r.BadSites), Domains: list(r.Domains), Rules: list(r.Rules),
 		Judging: viewLatency(r.Judging), Passing: viewLatency(r.Passing), Handling: viewLatency(r.Handled),
-		Held: r.Held, FalseAlarms: r.FalseAlarms(), WrongVerdicts: append([]report.Wrong{}, r.Wrong...),
+		Held: r.Held, FalseAlarms: r.FalseAlarms(), WrongVerdicts: wrongView{r.Wrong.FalsePositives, r.Wrong.FalseNegatives, r.Wrong.OtherClass},
 	}
 	for _, d := range r.Days {
 		v.Days = append(v.Days, reportDayView{d.At.Format(time.DateOnly), d.N, d.Verdict, viewLatency(d.Judging), viewLatency(d.Passing)})

@@ -69,9 +69,9 @@ func (rep *Report) CSV(w io.Writer) error {
 		row("quarantine", "", string(v), "deleted", f.Deleted)
 		row("quarantine", "", string(v), "expired", f.Expired)
 	}
-	for _, x := range rep.Wrong {
-		row("wrong verdicts", "", string(x.Verdict)+" should be "+string(x.Should), "reports", x.N)
-	}
+	row("wrong verdicts", "", "wanted mail held", "reports", rep.Wrong.FalsePositives)
+	row("wrong verdicts", "", "bad mail let through", "reports", rep.Wrong.FalseNegatives)
+	row("wrong verdicts", "", "held as something else", "reports", rep.Wrong.OtherClass)
 	out.Flush()
 	return out.Error()
 }

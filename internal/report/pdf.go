@@ -235,5 +235,6 @@ func (rep *Report) quarantine(p *paper, y float64) float64 {
 	}
 	f := rep.Fates
 	line([]string{t("All"), Number(f.Held), Number(f.Released), Number(f.Deleted), Number(f.Expired)}, "B", "ink")
-	return y
+	w := rep.Wrong
+	return y + p.lines(edge, y+2, inner, typeSmall, "soft", t("People reported %d messages as wanted that were held, %d as bad that were let through, and %d as held for the wrong reason.", w.FalsePositives, w.FalseNegatives, w.OtherClass))
 }

@@ -61,8 +61,8 @@ type Report struct {
 
 	Judging, Passing, Handled store.Spread
 	Held                      map[mail.Verdict]store.Fates
-	Fates                     store.Fates // of all verdicts
-	Wrong                     []Wrong
+	Fates                     store.Fates    // of all verdicts
+	Wrong                     store.Accuracy // what people said was judged wrongly, by the day they said it
 }
 
 // A Day is one day's numbers.
@@ -71,13 +71,6 @@ type Day struct {
 	N                int
 	Verdict          map[mail.Verdict]int
 	Judging, Passing store.Spread
-}
-
-// Wrong counts what people said was judged wrongly.
-type Wrong struct {
-	Verdict mail.Verdict `json:"verdict"` // that it had
-	Should  mail.Verdict `json:"should"`  // that it should have had, as they say
-	N       int          `json:"n"`
 }
 
 // Bad are the verdicts that speak against a message.
@@ -103,6 +96,17 @@ func Build(ctx context.Context, s *store.Store, t mail.Tenant, r Range, now time
 	}
 	rep.volumes(volumes)
 	rep.details(counted)
+	wrong, err := s.VerdictAccuracy(ctx, t.ID, r.From)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range wrong {
+		if w.Day.Before(r.To) {
+			rep.Wrong.FalsePositives += w.FalsePositives
+			rep.Wrong.FalseNegatives += w.FalseNegatives
+			rep.Wrong.OtherClass += w.OtherClass
+		}
+	}
 	return rep, nil
 }
 

@@ -37,6 +37,9 @@ func (s *Store) Fill(ctx context.Context, list []Filled) error {
 			if err := row.insert(t); err != nil {
 				return err
 			}
+			if err := s.touch(t, row.m.Tenant, row.m.Received.UnixMilli()); err != nil {
+				return err
+			}
 			o := list[i].Judgement.Auth.Origin
 			if err := t.send(nil, "INSERT INTO judgements (tenant, message, origin_ip, origin_helo, body) VALUES (?, ?, ?, ?, ?)",
 				row.m.Tenant, string(row.m.ID), o.IP.String(), text(o.HELO), string(bodies[i])); err != nil {

@@ -11,6 +11,8 @@ import (
 const (
 	releasedBy = "released by "
 	deletedBy  = "deleted by "
+	markedBy   = "marked for deletion by "
+	unmarkedBy = "deletion taken back by "
 	timeOver   = "its time in quarantine is over"
 )
 

@@ -127,7 +127,7 @@ func (d *dayCount) add(c dayRow) {
 
 // course reads a copy's events: when it was judged, delivered, held, let go.
 func (d *dayCount) course(c dayRow) {
-	var judged, held int64
+	var judged, held, marked int64
 	for _, e := range splitEvents(c.events) {
 		at := e.At.UnixMilli()
 		switch e.State {
@@ -140,8 +140,17 @@ func (d *dayCount) course(c dayRow) {
 				d.figures.Held[c.verdict] = f
 				held = at
 			}
+			switch {
+			case strings.HasPrefix(e.Text, markedBy):
+				marked = at
+			case strings.HasPrefix(e.Text, unmarkedBy):
+				marked = 0
+			}
 		case mail.Delivering, mail.Dropped:
 			if held > 0 {
+				if marked > 0 && e.State == mail.Dropped {
+					at = marked // when the person decided; the row went later
+				}
 				d.left(c.verdict, e, at-held)
 				held = -1 // counted once, however often it comes back
 			}

@@ -17,7 +17,7 @@ func (s *Store) DeleteAt(ctx context.Context, tenant string, id mail.ID, n int, 
 	now := s.o.Now()
 	return s.mark(ctx, "delete", tenant, id, n, "UPDATE recipients SET deleted_by = ?, kept_until = expires_at,"+
 		" expires_at = CASE WHEN expires_at < CAST(? AS BIGINT) THEN expires_at ELSE CAST(? AS BIGINT) END, updated_at = ?, events = events || ?",
-		"deleted_by = ''", by, at.UnixMilli(), at.UnixMilli(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Held, Text: "marked for deletion by " + by}}))
+		"deleted_by = ''", by, at.UnixMilli(), at.UnixMilli(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Held, Text: markedBy + by}}))
 }
 
 // Undelete takes DeleteAt back. The error is ErrNotHeld when the copy is not
@@ -25,7 +25,7 @@ func (s *Store) DeleteAt(ctx context.Context, tenant string, id mail.ID, n int, 
 func (s *Store) Undelete(ctx context.Context, tenant string, id mail.ID, n int, by string) error {
 	now := s.o.Now()
 	return s.mark(ctx, "undelete", tenant, id, n, "UPDATE recipients SET deleted_by = '', expires_at = kept_until, kept_until = NULL, updated_at = ?, events = events || ?",
-		"deleted_by <> ''", now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Held, Text: "deletion taken back by " + by}}))
+		"deleted_by <> ''", now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Held, Text: unmarkedBy + by}}))
 }
 
 // Rejudged writes down what judging a held copy again came to. The error is
