@@ -20,6 +20,7 @@ type Architecture string
 const (
 	ViaRelay Architecture = "relay" // Exchange redirects it with the relay key
 	ViaMX    Architecture = "mx"    // we are the domain's MX; no key, the peer is the origin
+	Own      Architecture = "own"   // of a message, not of a domain: we wrote it ourselves, a digest or a sign-in link
 )
 
 // A Domain is one recipient domain of a tenant.
@@ -75,6 +76,9 @@ type Rules struct {
 	People     []Person // to protect from impersonation
 	Keep       Keep
 	Bypass     Bypass
+
+	Recipients Recipients             `json:"-"` // what people may do themselves; kept apart
+	Personal   map[string][]ListEntry `json:"-"` // entries of people's own, by FoldAddress
 }
 
 // A ListEntry allows or blocks a sender.
@@ -86,6 +90,7 @@ type ListEntry struct {
 	Network   netip.Prefix // the true origin's address
 	AnyAuth   bool         // an allow entry that counts even when authentication does not pass
 	Note      string
+	Recipient string // whose own entry, as FoldAddress gives it; "" for the whole tenant
 	CreatedAt time.Time
 	ExpiresAt time.Time // when it is removed by itself; zero for never
 }

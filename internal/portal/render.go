@@ -10,9 +10,6 @@ import (
 	"path"
 	"strings"
 	"time"
-	"unicode"
-
-	"golang.org/x/net/idna"
 
 	"postern/internal/mail"
 )
@@ -89,22 +86,8 @@ func when(t time.Time) template.HTML {
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s UTC</time>`, t.Format(time.RFC3339), t.Format("2006-01-02 15:04")))
 }
 
-// visible makes characters that hide, turn or end a line show themselves: in
-// strangers' texts they are used to deceive (UTS 39, safety.md R38).
-func visible(v any) string {
-	var b strings.Builder
-	for _, r := range fmt.Sprint(v) {
-		switch {
-		case r == '\n' || r == '\t':
-			b.WriteRune(' ')
-		case r == unicode.ReplacementChar, r == '\u200c', r == '\u200d', unicode.Is(unicode.Cf, r), unicode.IsControl(r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
-			fmt.Fprintf(&b, "‹U+%04X›", r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
+// visible is mail.Visible for whatever a page prints.
+func visible(v any) string { return mail.Visible(fmt.Sprint(v)) }
 
 // letter is visible for texts of many lines, which stay lines.
 func letter(s string) string {
@@ -115,20 +98,8 @@ func letter(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// address shows an address as it is: a domain that mixes scripts or is not plain
-// letters is shown as machines see it.
-func address(s string) string {
-	local, domain := mail.SplitAddress(s)
-	if domain == "" {
-		return visible(s)
-	}
-	if strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }) {
-		if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
-			domain = ascii
-		}
-	}
-	return visible(local) + "@" + visible(domain)
-}
+// address shows an address as it is.
+func address(s string) string { return mail.Shown(s) }
 
 // size is a number of octets for people.
 func size(n int64) string {

@@ -113,6 +113,10 @@ func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) 
 // Process judges an accepted message and acts on the verdict, recipient by
 // recipient. It may run again after a crash: each step is repeatable.
 func (r *Relay) Process(ctx context.Context, m *message) error {
+	if m.own() {
+		r.pass(m)
+		return nil
+	}
 	ctx, span := r.span(ctx, m, "judge")
 	defer span.End()
 	found, err := r.judge(ctx, m)
@@ -169,7 +173,7 @@ func (r *Relay) Release(ctx context.Context, o Order) (deliver.Outcome, error) {
 	if err := r.rescan(ctx, m, to, o); err != nil {
 		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", o.ID, o.N, err)
 	}
-	if err := r.Store.Release(ctx, o.ID, o.N, o.By); err != nil {
+	if err := r.unhold(ctx, o); err != nil {
 		return deliver.Outcome{}, fmt.Errorf("release %s/%d: %w", o.ID, o.N, err)
 	}
 	to.Fence, to.Attempts = 0, 0 // the lease is this process's

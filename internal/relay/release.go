@@ -18,6 +18,7 @@ type Order struct {
 	ID       mail.ID
 	N        int    // the recipient's number
 	By       string // who releases, for the ledger
+	Ticket   []byte // hash of the link that a recipient used up with this, nil without one
 	Override bool   // send it even if judging it again finds phishing; never malware
 }
 
@@ -67,6 +68,15 @@ func (r *Relay) rescan(ctx context.Context, m *message, to *store.Recipient, o O
 	}
 	text := fmt.Sprintf("%s asked for its release, but judged again it is %s", o.By, firstReason(d))
 	return errors.Join(why, r.Store.Rejudged(ctx, m.Tenant, m.ID, to.N, d, found, text))
+}
+
+// unhold moves a copy from held to delivering, for one caller; with a link also
+// for one use of it.
+func (r *Relay) unhold(ctx context.Context, o Order) error {
+	if o.Ticket != nil {
+		return r.Store.ReleaseByTicket(ctx, o.Tenant, o.ID, o.N, o.By, o.Ticket)
+	}
+	return r.Store.Release(ctx, o.ID, o.N, o.By)
 }
 
 // returned are fields that a server of the tenant wrote when it had the message

@@ -25,6 +25,9 @@ func (r *Relay) stamp(id mail.ID, tenant mail.Tenant, env *mail.Envelope, messag
 // received is our trace field (RFC 5321 §4.4). With several recipients it names
 // none of them (§7.2).
 func (r *Relay) received(id mail.ID, env *mail.Envelope) string {
+	if env.Via == mail.Own {
+		return r.ownReceived(id, env)
+	}
 	with := "ESMTP"
 	if env.SMTPUTF8 {
 		with = "UTF8SMTP"

@@ -196,7 +196,7 @@ func TestDiskFull(t *testing.T) {
 		t.Skip("needs unshare (util-linux)")
 	}
 	dir := t.TempDir()
-	script := `mount -t tmpfs -o size=3m none "$POSTERN_STORE_FULL" || exit 77; exec "$0" -test.run '^TestDiskFull$' -test.v`
+	script := `mount -t tmpfs -o size=4m none "$POSTERN_STORE_FULL" || exit 77; exec "$0" -test.run '^TestDiskFull$' -test.v`
 	c := exec.Command("unshare", "-m", "sh", "-c", script, os.Args[0])
 	c.Env = append(os.Environ(), "POSTERN_STORE_FULL="+dir)
 	out, err := c.CombinedOutput()
@@ -212,7 +212,11 @@ func fillDisk(t *testing.T, dir string) {
 	ctx := t.Context()
 	s, err := store.Open(ctx, store.Options{Folder: dir})
 	must(t, err)
-	defer func() { s.Close() }()
+	defer func() {
+		if s != nil { // a full disk may also be too full to open
+			s.Close()
+		}
+	}()
 	var kept []*store.Message
 	var full *store.Message
 	for range 1000 {

@@ -16,12 +16,14 @@ const (
 	timeOver   = "its time in quarantine is over"
 )
 
+const releaseHeld = "UPDATE recipients SET state = 'delivering', next_at = ?, lease = ?, attempts = 0, expires_at = NULL, deleted_by = '', kept_until = NULL, updated_at = ?, events = events || ?"
+
 // Release makes a held recipient's copy work again: delivering, and leased to this
 // process, which is to send it now. Of many calls for one held copy exactly one
 // returns nil; the others get ErrNotHeld.
 func (s *Store) Release(ctx context.Context, id mail.ID, n int, by string) error {
 	now := s.o.Now()
-	err := s.unhold(ctx, id, n, false, "UPDATE recipients SET state = 'delivering', next_at = ?, lease = ?, attempts = 0, expires_at = NULL, deleted_by = '', kept_until = NULL, updated_at = ?, events = events || ?",
+	err := s.unhold(ctx, id, n, false, releaseHeld,
 		now.UnixMilli(), s.newLease(), now.UnixMilli(), joinEvents([]Event{{At: now, State: mail.Delivering, Text: releasedBy + by}}))
 	if err != nil {
 		return fmt.Errorf("release %s/%d: %w", id, n, err)

@@ -24,7 +24,13 @@ func (s *Store) Rules(ctx context.Context, tenant string) (mail.Rules, error) {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return mail.Rules{}, fmt.Errorf("rules of %s: %w", tenant, err)
 	}
-	rows, err := s.query(ctx, "SELECT id, allow, address, domain, network, any_auth, note, created_at, expires_at FROM list_entries WHERE tenant = ? ORDER BY created_at, id", tenant)
+	if rules.Recipients, err = s.Recipients(ctx, tenant); err != nil {
+		return mail.Rules{}, fmt.Errorf("recipients of %s: %w", tenant, err)
+	}
+	if rules.Personal, err = s.personal(ctx, tenant); err != nil {
+		return mail.Rules{}, fmt.Errorf("recipients' lists of %s: %w", tenant, err)
+	}
+	rows, err := s.query(ctx, entryColumns+" WHERE tenant = ? AND recipient = '' ORDER BY created_at, id", tenant)
 	if rules.Lists, err = collect(rows, err, scanEntry); err != nil {
 		return mail.Rules{}, fmt.Errorf("lists of %s: %w", tenant, err)
 	}
@@ -34,7 +40,7 @@ func (s *Store) Rules(ctx context.Context, tenant string) (mail.Rules, error) {
 func scanEntry(rows *sql.Rows) (e mail.ListEntry, err error) {
 	var allow, any int64
 	var network string
-	if err := rows.Scan(&e.ID, &allow, &e.Address, &e.Domain, &network, &any, &e.Note, stamp{&e.CreatedAt}, stamp{&e.ExpiresAt}); err != nil {
+	if err := rows.Scan(&e.ID, &allow, &e.Address, &e.Domain, &network, &any, &e.Note, stamp{&e.CreatedAt}, stamp{&e.ExpiresAt}, &e.Recipient); err != nil {
 		return e, err
 	}
 	e.Allow, e.AnyAuth = allow != 0, any != 0
@@ -67,8 +73,8 @@ func (s *Store) AddEntry(ctx context.Context, tenant string, e mail.ListEntry) e
 		network = e.Network.String()
 	}
 	return s.configure(ctx, "list entry "+e.ID, nil, func(t *tx) (int64, error) {
-		return t.exec("INSERT INTO list_entries (tenant, id, allow, address, domain, network, any_auth, note, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			tenant, e.ID, flag(e.Allow), e.Address, e.Domain, network, flag(e.AnyAuth), e.Note, e.CreatedAt.UnixMilli(), unix(e.ExpiresAt))
+		return t.exec("INSERT INTO list_entries (tenant, id, allow, address, domain, network, any_auth, note, created_at, expires_at, recipient) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			tenant, e.ID, flag(e.Allow), e.Address, e.Domain, network, flag(e.AnyAuth), e.Note, e.CreatedAt.UnixMilli(), unix(e.ExpiresAt), e.Recipient)
 	})
 }
 

@@ -23,6 +23,9 @@ type TraceFilter struct {
 	MessageID string // exact, with or without <>
 	State     mail.State
 	Verdict   mail.Verdict
+	Rcpt      string // exactly, as mail.FoldAddress gives it
+	HeldAfter time.Time
+	HeldUntil time.Time // at or before
 	Since     time.Time // received at or after
 	Until     time.Time // received before
 	Limit     int       // 100 by default
@@ -178,6 +181,16 @@ func (f TraceFilter) where(by string) (string, []any, error) {
 	}
 	if f.Verdict != "" {
 		and("r.verdict = ?", string(f.Verdict))
+	}
+	if f.Rcpt != "" {
+		forms := mail.AddressForms(f.Rcpt)
+		and("lower(r.addr) IN (?, ?) AND r.deleted_by = ''", forms[0], forms[1])
+	}
+	if !f.HeldAfter.IsZero() {
+		and("r.held_at > ?", f.HeldAfter.UnixMilli())
+	}
+	if !f.HeldUntil.IsZero() {
+		and("r.held_at <= ?", f.HeldUntil.UnixMilli())
 	}
 	if !f.Since.IsZero() {
 		and("m.received_at >= ?", f.Since.UnixMilli())

@@ -27,10 +27,11 @@ const (
 	Released  = "released"  // a held copy was taken by its MTA
 	Delivered = "delivered" // a copy was taken by its MTA, released or not
 	Reported  = "reported"  // a person says that a verdict is wrong; Verdict is ours, Should theirs
+	Asked     = "asked"     // a recipient asks administrators for a held copy
 )
 
 // Kinds is all of them.
-var Kinds = []string{Alarm, Held, Released, Delivered, Reported}
+var Kinds = []string{Alarm, Held, Released, Delivered, Reported, Asked}
 
 // An Event is one notice. It has nothing of a message but its id and verdict.
 type Event struct {

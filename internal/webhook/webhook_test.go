@@ -108,7 +108,7 @@ func TestAnEndpointGetsWhatItAskedFor(t *testing.T) {
 		events []string
 		want   string
 	}{
-		{nil, "alarm held released"},
+		{nil, "alarm held released reported asked"},
 		{[]string{"delivered"}, "delivered"},
 		{[]string{"alarm", "held"}, "alarm held"},
 	} {

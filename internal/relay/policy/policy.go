@@ -40,12 +40,15 @@ func Decide(rules mail.Rules, in Input) mail.Decision {
 	w, allow, block := weigh(rules.Lists, in)
 	scale := ScaleFor(rules, in.Rcpt)
 	var d mail.Decision
-	d.Verdict, d.Action = w.Outcome(&scale)
 	was := scale.worst(&w.Points)
+	own := w.personal(rules, was, &scale, in)
+	d.Verdict, d.Action = w.Outcome(&scale)
 	listed, verdict := "", verdicts[was]
 	switch {
+	case own != "":
+		verdict, listed = d.Verdict, own
 	case w.Listed == Blocked && was != malware:
-		verdict, listed = mail.Spam, blockReason(*block)
+		verdict, listed = verdicts[min(was, spam)], blockReason(*block)
 	case w.Listed == Allowed:
 		now := scale.allowed(&w.Points, was)
 		verdict, listed = verdicts[now], allowReason(was, now, *allow)

@@ -70,13 +70,13 @@ type Scale struct {
 func (w *Weight) Outcome(s *Scale) (mail.Verdict, mail.Action) {
 	c := s.worst(&w.Points)
 	switch {
-	case w.Listed == Blocked && c != malware:
-		c = spam
+	case w.Listed == Blocked:
+		c = min(c, spam) // what is worse stays worse: no entry makes phishing look harmless
 	case w.Listed == Allowed:
 		c = s.allowed(&w.Points, c)
 	}
 	action := s.Actions[c]
-	if w.Listed == Blocked && c == spam && action == mail.Deliver {
+	if w.Listed == Blocked && action == mail.Deliver {
 		action = mail.Hold // a tenant that lets spam through still means its own block entry
 	}
 	if w.Forced {
