@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type browser struct {
 	ctx  context.Context
 	base string // http://host:port
 	said []string
+	fine []string // what it may complain of besides
 }
 
 // newBrowser starts Chromium, or skips the test where there is none.
@@ -53,7 +55,7 @@ func newBrowser(t *testing.T, base string) *browser {
 		case *runtime.EventExceptionThrown:
 			b.said = append(b.said, ev.ExceptionDetails.Text)
 		case *log.EventEntryAdded:
-			if ev.Entry.Level == "error" && !strings.Contains(ev.Entry.Text, "status of 422") { // a refused form is meant
+			if ev.Entry.Level == "error" && !strings.Contains(ev.Entry.Text, "status of 422") && !slices.ContainsFunc(b.fine, func(s string) bool { return strings.Contains(ev.Entry.Text, s) }) { // a refused form is meant
 				b.said = append(b.said, ev.Entry.Text+" "+ev.Entry.URL)
 			}
 		}
@@ -72,6 +74,9 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 		b.t.Fatalf("%v\nat %s:\n%s", err, b.where(), b.text())
 	}
 }
+
+// expects lets the browser report what a test provokes.
+func (b *browser) expects(text string) { b.fine = append(b.fine, text) }
 
 func (b *browser) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.base + path)) }
 

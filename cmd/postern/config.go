@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,7 +28,7 @@ type Config struct {
 	Data     string         `yaml:"data"`     // folder of the store, the spool and the root key
 	Database string         `yaml:"database"` // "sqlite" or a postgres:// DSN
 	SMTP     SMTPConfig     `yaml:"smtp"`
-	Portal   ListenConfig   `yaml:"portal"`
+	Portal   PortalConfig   `yaml:"portal"`
 	Metrics  ListenConfig   `yaml:"metrics"`
 	DNS      DNSConfig      `yaml:"dns"`
 	Relay    RelayConfig    `yaml:"relay"`
@@ -68,6 +69,27 @@ type ACMEConfig struct {
 	Directory string `yaml:"directory"` // default Let's Encrypt
 	HTTP      string `yaml:"http"`      // address that answers HTTP-01 challenges, default ":80"
 	CAFile    string `yaml:"ca_file"`   // trusted for the directory itself, for private authorities
+}
+
+// PortalConfig is where the portal is.
+type PortalConfig struct {
+	Listen string `yaml:"listen"` // "" is nowhere
+	URL    string `yaml:"url"`    // as browsers know it: passkeys are bound to it, and links in mail lead there
+}
+
+// check finds an address that browsers could not use.
+func (c PortalConfig) check() error {
+	if c.URL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		return fmt.Errorf("portal.url %q is no address of a portal: write it as browsers show it, such as https://postern.example.com", c.URL)
+	}
+	if u.Scheme == "http" && u.Hostname() != "localhost" && !strings.HasPrefix(u.Hostname(), "127.") {
+		return fmt.Errorf("portal.url %q is without encryption: put TLS in front of the portal and write https", c.URL)
+	}
+	return nil
 }
 
 // ListenConfig is an address of a web listener; "" is none.
@@ -285,8 +307,10 @@ func (c *Config) check() error {
 	case *c.SMTP.RequireTLS && c.SMTP.TLS.Cert == "" && c.SMTP.TLS.ACME.Email == "":
 		return errors.New("smtp.tls is missing: Exchange hands mail over TLS only; give cert and key, or acme.email, or set smtp.require_tls: false for a lab")
 	}
-	if err := c.Traces.check(); err != nil {
-		return err
+	for _, check := range []func() error{c.Portal.check, c.Traces.check} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	if err := c.checkNumbers(); err != nil {
 		return err

@@ -29,6 +29,7 @@ func (s *server) portalPage() (http.Handler, error) {
 		Read:     readHeld,
 		Ready:    s.notReady,
 		Hostname: s.o.conf.Hostname,
+		URL:      s.o.conf.Portal.URL,
 		Prefix:   s.o.conf.Relay.HeaderPrefix,
 		Version:  version,
 		Log:      s.log,

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
@@ -54,11 +53,7 @@ func (a *Admin) SetFactor(ctx context.Context, email, secret, code string, keep 
 	if !ok {
 		return nil, ErrCode
 	}
-	var hashes []string
-	for range recoveryCodes {
-		text := recoveryCode()
-		recovery, hashes = append(recovery, text), append(hashes, hashCode(text))
-	}
+	recovery, hashes := newRecovery()
 	sealed := a.sealFactor(email, secret)
 	var tenant string
 	err = a.Store.EditUser(ctx, email, func(u *store.User) error {
@@ -75,6 +70,30 @@ func (a *Admin) SetFactor(ctx context.Context, email, secret, code string, keep 
 	return recovery, a.note(ctx, tenant, "user.factor", email, "", "set up")
 }
 
+// newRecovery makes recovery codes and what is kept of them.
+func newRecovery() (recovery, hashes []string) {
+	for range recoveryCodes {
+		text := recoveryCode()
+		recovery, hashes = append(recovery, text), append(hashes, hashCode(text))
+	}
+	return recovery, hashes
+}
+
+// RenewRecovery puts new recovery codes in the place of a user's old ones and
+// returns them for the only time.
+func (a *Admin) RenewRecovery(ctx context.Context, email string) (recovery []string, err error) {
+	recovery, hashes := newRecovery()
+	var tenant string
+	err = a.Store.EditUser(ctx, email, func(u *store.User) error {
+		u.Recovery, tenant = hashes, u.Tenant
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recovery, a.note(ctx, tenant, "user.recovery", email, "", "renewed")
+}
+
 // prove takes a code of the second factor, or a recovery code, once.
 func (a *Admin) prove(ctx context.Context, email, code string) error {
 	code = strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(code))
@@ -86,6 +105,9 @@ func (a *Admin) prove(ctx context.Context, email, code string) error {
 			}
 			u.Recovery = slices.Delete(u.Recovery, i, i+1)
 			return nil
+		}
+		if u.Factor == nil { // a passkey is the second factor
+			return ErrCode
 		}
 		secret, err := a.openFactor(email, u.Factor)
 		if err != nil {
@@ -128,18 +150,7 @@ func hashCode(code string) string {
 }
 
 // factorCipher seals second factors under the root key, each bound to its user.
-func (a *Admin) factorCipher() cipher.AEAD {
-	key := a.Root.Derive("second factor")
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		panic(err) // a key of 32 octets is always taken
-	}
-	gcm, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err)
-	}
-	return gcm
-}
+func (a *Admin) factorCipher() cipher.AEAD { return a.systemCipher("second factor") }
 
 func (a *Admin) sealFactor(email, secret string) []byte {
 	return a.factorCipher().Seal(nil, nil, []byte(secret), []byte(email))

@@ -77,11 +77,20 @@ func (a *Admin) SignIn(ctx context.Context, email, password string, v Visitor) (
 	if !known || !fits || u.Password == "" || !u.DisabledAt.IsZero() {
 		return "", s, errors.Join(ErrSignIn, a.failed(ctx, email, v))
 	}
-	stage := StageFactor
-	if u.Factor == nil {
-		stage = StageEnrol
+	stage, err := a.nextStage(ctx, u)
+	if err != nil {
+		return "", s, err
 	}
-	return a.begin(ctx, u, stage, v)
+	return a.begin(ctx, u, stage, "password", v)
+}
+
+// nextStage is what a user still has to prove after the password.
+func (a *Admin) nextStage(ctx context.Context, u store.User) (string, error) {
+	has, err := a.hasFactor(ctx, u)
+	if err != nil || has {
+		return StageFactor, err
+	}
+	return StageEnrol, nil
 }
 
 // decoy is a hash that no password fits.
@@ -109,34 +118,56 @@ func (a *Admin) Prove(ctx context.Context, token, code string, v Visitor) (strin
 	return a.Renew(ctx, s, v)
 }
 
-// Renew puts a fully proved session in the place of s, with a new token.
+// Renew puts a fully proved session in the place of s, with a new token. A session
+// that was proved before keeps its beginning, and so its end.
 func (a *Admin) Renew(ctx context.Context, s store.Session, v Visitor) (string, store.Session, error) {
 	u, err := a.Store.User(ctx, s.Email)
 	if err != nil {
 		return "", s, err
 	}
-	if err := errors.Join(a.Store.EndSession(ctx, s.Email, s.Hash, ""), a.Store.Forgive(ctx, u.Email)); err != nil {
+	if err := errors.Join(a.Store.EndSession(ctx, s.Email, s.Hash, ""), a.Store.Forgive(ctx, "account "+u.Email)); err != nil {
 		return "", s, err
 	}
-	now := a.now()
-	if err := a.Store.EditUser(ctx, u.Email, func(u *store.User) error { u.SignedInAt = now; return nil }); err != nil {
-		return "", s, err
+	if s.Stage != StageIn {
+		return a.enter(ctx, u, s.How, v)
 	}
-	token, fresh, err := a.begin(ctx, u, StageIn, v)
-	if err != nil {
+	token, fresh := a.session(u, StageIn, s.How, v)
+	fresh.ID, fresh.CreatedAt = s.ID, s.CreatedAt
+	if err := a.Store.AddSession(ctx, fresh); err != nil {
 		return "", fresh, err
 	}
-	return token, fresh, a.noteAs(ctx, u.Email, u.Tenant, "user.sign-in", u.Email, v.Address.String())
+	return token, fresh, a.noteAs(ctx, u.Email, u.Tenant, "user.prove", u.Email, v.Address.String())
 }
 
-func (a *Admin) begin(ctx context.Context, u store.User, stage string, v Visitor) (string, store.Session, error) {
+// enter begins a session of a user who has proved everything.
+func (a *Admin) enter(ctx context.Context, u store.User, how string, v Visitor) (string, store.Session, error) {
+	now := a.now()
+	if err := a.Store.EditUser(ctx, u.Email, func(u *store.User) error { u.SignedInAt = now; return nil }); err != nil {
+		return "", store.Session{}, err
+	}
+	token, s, err := a.begin(ctx, u, StageIn, how, v)
+	if err != nil {
+		return "", s, err
+	}
+	if err := a.remember(ctx, u, s, v); err != nil {
+		return "", s, err
+	}
+	return token, s, a.noteAs(ctx, u.Email, u.Tenant, "user.sign-in", u.Email, v.Address.String())
+}
+
+func (a *Admin) begin(ctx context.Context, u store.User, stage, how string, v Visitor) (string, store.Session, error) {
+	token, s := a.session(u, stage, how, v)
+	return token, s, a.Store.AddSession(ctx, s)
+}
+
+// session makes a session that is not kept yet.
+func (a *Admin) session(u store.User, stage, how string, v Visitor) (string, store.Session) {
 	var raw [32]byte
 	rand.Read(raw[:])
 	token := base64.RawURLEncoding.EncodeToString(raw[:])
 	now := a.now()
-	s := store.Session{Hash: hashToken(token), ID: string(mail.NewID()), Email: u.Email, Stage: stage, CreatedAt: now, SeenAt: now, FreshAt: now,
-		Address: v.Address.String(), Agent: cut(v.Agent, 200)}
-	return token, s, a.Store.AddSession(ctx, s)
+	return token, store.Session{Hash: hashToken(token), ID: string(mail.NewID()), Email: u.Email, Stage: stage, CreatedAt: now, SeenAt: now, FreshAt: now,
+		Address: v.Address.String(), Agent: cut(v.Agent, 200), How: how}
 }
 
 func cut(s string, n int) string {
@@ -222,6 +253,9 @@ func (a *Admin) failed(ctx context.Context, email string, v Visitor) error {
 			return err
 		}
 	}
+	if err := a.rememberFailure(ctx, email, v); err != nil {
+		return err
+	}
 	return a.noteAs(ctx, cut(email, 254), "", "user.sign-in-failed", cut(email, 254), v.Address.String())
 }
 
@@ -297,5 +331,5 @@ func (a *Admin) FirstOwner(ctx context.Context, token, email, password string, v
 	if err := a.noteAs(ctx, email, "", "user.first-owner", email, "owner"); err != nil {
 		return "", store.Session{}, err
 	}
-	return a.begin(ctx, u, StageEnrol, v)
+	return a.begin(ctx, u, StageEnrol, "password", v)
 }

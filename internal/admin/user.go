@@ -32,6 +32,9 @@ func (a *Admin) AddUser(ctx context.Context, email, tenant, role string) (store.
 		if err != nil {
 			return store.User{}, err
 		}
+		if err := a.roomForUser(ctx, t); err != nil {
+			return store.User{}, err
+		}
 		tenant = t.ID
 	}
 	u := store.User{ID: string(mail.NewID()), Email: email, Tenant: tenant, Role: role, CreatedAt: a.now()}
@@ -61,7 +64,7 @@ func (a *Admin) Invite(ctx context.Context, email string) (token string, until t
 	if err != nil {
 		return "", until, err
 	}
-	if err := a.Store.EndSessions(ctx, email, nil); err != nil {
+	if err := errors.Join(a.Store.EndSessions(ctx, email, nil), a.Store.RemovePasskeys(ctx, email), a.Store.RemoveIdentities(ctx, email)); err != nil {
 		return "", until, err
 	}
 	return token, until, a.note(ctx, tenant, "user.invite", email, "", "")
@@ -102,7 +105,7 @@ func (a *Admin) Accept(ctx context.Context, email, token, password string, v Vis
 	if err := a.noteAs(ctx, email, u.Tenant, "user.password", email, "set by invitation"); err != nil {
 		return "", store.Session{}, err
 	}
-	return a.begin(ctx, u, StageEnrol, v)
+	return a.begin(ctx, u, StageEnrol, "password", v)
 }
 
 // ChangePassword replaces a password by who knows it, and ends the user's other

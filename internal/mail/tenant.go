@@ -12,6 +12,17 @@ type Tenant struct {
 	ID    string // stable, lower case, [a-z0-9-]
 	Name  string // as people call it
 	Token string // unguessable word in the processed header that its Exchange rules trust (128 bits or more)
+
+	Limits Limits // what a provider set for it
+}
+
+// Limits are the most that a tenant may use. Zero means no limit. What goes beyond
+// waits at its sender (4xx) and is never refused for good.
+type Limits struct {
+	Messages   int   `json:"messages,omitempty"`    // an hour
+	Recipients int   `json:"recipients,omitempty"`  // an hour, over all messages
+	HeldOctets int64 `json:"held_octets,omitempty"` // of mail that waits in the quarantine
+	Users      int   `json:"users,omitempty"`       // who may sign in
 }
 
 // Architecture says how a domain's mail reaches us.

@@ -20,6 +20,7 @@ type factorPage struct {
 	Why      string
 	Recovery []string // set: it is done
 	Replace  bool     // there was one before
+	Renewed  bool     // only the recovery codes are new
 }
 
 // A picture is a QR code as squares.
@@ -49,7 +50,7 @@ func (p *Portal) showFactor(w http.ResponseWriter, status int, page factorPage, 
 // factor takes the first code. The secret came with the form: it opens nothing
 // before a code of it was given by who is signed in.
 func (p *Portal) factor(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if v.user.Factor != nil {
+	if v.signedIn() {
 		if asked, err := p.askAgain(w, r, v); asked || err != nil {
 			return err // replacing a factor needs the old one
 		}

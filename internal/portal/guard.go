@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -242,35 +244,42 @@ func (p *Portal) askAgain(w http.ResponseWriter, r *http.Request, v *visit) (ask
 		return false, nil
 	}
 	why := ""
-	if code := r.PostFormValue("factor"); code != "" {
+	if r.PostFormValue("factor") != "" || r.PostFormValue("passkey") != "" {
 		c, err := r.Cookie(cookieName(r))
 		if err != nil {
 			return true, errForm
 		}
-		token, s, err := v.Prove(r.Context(), c.Value, code, visitor(r))
-		var wait *admin.WaitError
-		switch {
-		case err == nil:
+		token, s, err := p.prove(r, v, c.Value)
+		if err == nil {
 			enter(w, r, token)
 			v.session = s
 			return false, nil
-		case errors.Is(err, admin.ErrCode):
-			why = v.words.T(admin.ErrCode.Error())
-		case errors.As(err, &wait):
-			why = v.words.T(wait.Error())
-		default:
+		}
+		if why, _ = refusal(err); why == "" {
 			return true, err
 		}
+		why = v.words.T(why)
 	}
-	page := confirmPage{shell: p.shell(r, v, "Is it still you?"), Why: why, Action: r.URL.RequestURI()}
-	for name, values := range r.PostForm {
-		if name != "factor" && name != "form" {
-			for _, value := range values {
-				page.Fields = append(page.Fields, field{name, value})
-			}
+	page := confirmPage{shell: p.shell(r, v, "Is it still you?"), Why: why, Action: r.URL.RequestURI(), Fields: sent(r), App: v.user.Factor != nil}
+	if page.Ask, err = p.askOwn(r, v, page.Action, ""); err != nil {
+		return true, err
+	}
+	page.Ask.Fields = page.Fields
+	return true, p.render(w, http.StatusOK, "confirm", page)
+}
+
+// sent is what a form brought, but for what proves the visitor.
+func sent(r *http.Request) (all []field) {
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		switch name {
+		case "factor", "form", "passkey", "passkey-ask":
+			continue
+		}
+		for _, value := range r.PostForm[name] {
+			all = append(all, field{name, value})
 		}
 	}
-	return true, p.render(w, http.StatusOK, "confirm", page)
+	return all
 }
 
 // confirmPage asks for the second factor before something weighty.
@@ -279,6 +288,8 @@ type confirmPage struct {
 	Why    string
 	Action string
 	Fields []field
+	App    bool // there is an authenticator app
+	Ask    passkeyAsk
 }
 
 type field struct{ Name, Value string }

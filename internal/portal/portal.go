@@ -22,6 +22,7 @@ type Portal struct {
 	Read     func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
 	Ready    func() error                                               // why no mail is taken now; nil if it is
 	Hostname string                                                     // of the relay
+	URL      string                                                     // of the portal as browsers know it; "": as each request says
 	Prefix   string                                                     // of the control headers
 	Version  string
 	Log      *slog.Logger

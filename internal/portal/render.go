@@ -22,7 +22,7 @@ type pages struct{ byName map[string]*template.Template }
 
 // loadPages parses every template with the layout and the components.
 func loadPages() (*pages, error) {
-	base, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	base, err := template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts*.html")
 	if err != nil {
 		return nil, fmt.Errorf("portal: %w", err)
 	}
@@ -33,7 +33,7 @@ func loadPages() (*pages, error) {
 	ps := &pages{map[string]*template.Template{}}
 	for _, name := range names {
 		file := path.Base(name)
-		if file == "layout.html" || file == "parts.html" {
+		if file == "layout.html" || strings.HasPrefix(file, "parts") {
 			continue
 		}
 		t, err := template.Must(base.Clone()).ParseFS(files, name)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postern/internal/admin"
+	"postern/internal/store"
 )
 
 // signInPage asks for address and password.
@@ -13,7 +14,20 @@ type signInPage struct {
 	*shell
 	Address string
 	Next    string
-	Why     string // the last try failed
+	Why     string     // the last try failed
+	Ask     passkeyAsk // for a passkey instead
+}
+
+func (p *Portal) showSignIn(w http.ResponseWriter, r *http.Request, v *visit, status int, page signInPage) error {
+	page.shell = p.shell(r, v, "Sign in")
+	if site := p.site(r); site.Host != "" {
+		c, err := v.AskPasskey(site)
+		if err != nil {
+			return err
+		}
+		page.Ask = passkeyAsk{Challenge: c, Action: "/sign-in/passkey", Next: page.Next, Label: v.words.T("Sign in with a passkey"), Words: v.words}
+	}
+	return p.render(w, status, "sign-in", page)
 }
 
 func (p *Portal) signInForm(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -27,19 +41,19 @@ func (p *Portal) signInForm(w http.ResponseWriter, r *http.Request, v *visit) er
 	if v.signedIn() {
 		return redirect(w, r, local(r.FormValue("next")))
 	}
-	return p.render(w, http.StatusOK, "sign-in", signInPage{shell: p.shell(r, v, "Sign in"), Next: local(r.FormValue("next"))})
+	return p.showSignIn(w, r, v, http.StatusOK, signInPage{Next: local(r.FormValue("next"))})
 }
 
 func (p *Portal) signIn(w http.ResponseWriter, r *http.Request, v *visit) error {
-	page := signInPage{shell: p.shell(r, v, "Sign in"), Address: r.PostFormValue("email"), Next: local(r.PostFormValue("next"))}
+	page := signInPage{Address: r.PostFormValue("email"), Next: local(r.PostFormValue("next"))}
 	if unsafe(r) {
 		page.Why = v.words.T(noTLS)
-		return p.render(w, http.StatusForbidden, "sign-in", page)
+		return p.showSignIn(w, r, v, http.StatusForbidden, page)
 	}
 	token, s, err := v.SignIn(r.Context(), page.Address, r.PostFormValue("password"), visitor(r))
 	if why, status := refusal(err); why != "" {
 		page.Why = v.words.T(why)
-		return p.render(w, status, "sign-in", page)
+		return p.showSignIn(w, r, v, status, page)
 	}
 	if err != nil {
 		return err
@@ -70,6 +84,12 @@ func refusal(err error) (text string, status int) {
 		return sentence(admin.ErrCode), http.StatusUnauthorized
 	case errors.Is(err, admin.ErrToken):
 		return sentence(admin.ErrToken), http.StatusUnauthorized
+	case errors.Is(err, admin.ErrCloned):
+		return sentence(admin.ErrCloned), http.StatusUnauthorized
+	case errors.Is(err, admin.ErrPasskey):
+		return sentence(admin.ErrPasskey), http.StatusUnauthorized
+	case errors.Is(err, admin.ErrCeremony):
+		return sentence(admin.ErrCeremony), http.StatusUnauthorized
 	}
 	return "", 0
 }
@@ -79,10 +99,20 @@ type codePage struct {
 	*shell
 	Next string
 	Why  string
+	App  bool // there is an authenticator app
+	Ask  passkeyAsk
 }
 
 func (p *Portal) codeForm(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return p.render(w, http.StatusOK, "code", codePage{shell: p.shell(r, v, "Second factor"), Next: local(r.FormValue("next"))})
+	return p.showCode(w, r, v, http.StatusOK, local(r.FormValue("next")), "")
+}
+
+func (p *Portal) showCode(w http.ResponseWriter, r *http.Request, v *visit, status int, next, why string) error {
+	ask, err := p.askOwn(r, v, "/sign-in/code", next)
+	if err != nil {
+		return err
+	}
+	return p.render(w, status, "code", codePage{p.shell(r, v, "Second factor"), next, why, v.user.Factor != nil, ask})
 }
 
 func (p *Portal) code(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -91,15 +121,23 @@ func (p *Portal) code(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return redirect(w, r, "/sign-in")
 	}
 	next := local(r.PostFormValue("next"))
-	token, _, err := v.Prove(r.Context(), c.Value, r.PostFormValue("factor"), visitor(r))
+	token, _, err := p.prove(r, v, c.Value)
 	if why, status := refusal(err); why != "" {
-		return p.render(w, status, "code", codePage{p.shell(r, v, "Second factor"), next, v.words.T(why)})
+		return p.showCode(w, r, v, status, next, v.words.T(why))
 	}
 	if err != nil {
 		return err
 	}
 	enter(w, r, token)
 	return redirect(w, r, next)
+}
+
+// prove takes the second factor that came with a form: a passkey or a code.
+func (p *Portal) prove(r *http.Request, v *visit, token string) (string, store.Session, error) {
+	if r.PostFormValue("passkey") != "" {
+		return v.ProveByPasskey(r.Context(), p.site(r), token, answer(r), visitor(r))
+	}
+	return v.Prove(r.Context(), token, r.PostFormValue("factor"), visitor(r))
 }
 
 func (p *Portal) signOut(w http.ResponseWriter, r *http.Request, v *visit) error {

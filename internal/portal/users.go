@@ -3,6 +3,9 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,13 +16,33 @@ import (
 // usersPage lists who may sign in.
 type usersPage struct {
 	*shell
-	Users   []store.User
+	Users   []userRow
+	Filter  userFilter
+	Total   int // that the filter lets through
+	Pages   pager
 	Roles   []string
 	System  bool // the visitor sees all tenants
 	Why     string
 	Given   addedUser // what was typed in when it was refused
 	Invited invited
 }
+
+type userRow struct {
+	store.User
+	Passkeys int
+}
+
+// HasFactor reports whether the user has any second factor.
+func (u userRow) HasFactor() bool { return u.Factor != nil || u.Passkeys > 0 }
+
+type userFilter struct{ Q, Role, Tenant string }
+
+func (f userFilter) fits(u store.User) bool {
+	return strings.Contains(u.Email, strings.ToLower(strings.TrimSpace(f.Q))) && (f.Role == "" || u.Role == f.Role) && (f.Tenant == "" || u.Tenant == f.Tenant)
+}
+
+// Empty reports whether it lets everybody through.
+func (f userFilter) Empty() bool { return f == userFilter{} }
 
 type addedUser struct{ Email, Tenant, Role string }
 
@@ -29,17 +52,58 @@ type invited struct {
 	Until              time.Time
 }
 
+// A pager leads through a long list.
+type pager struct{ Before, After string } // queries; "" where the list ends
+
+const usersShown = 50
+
+// page cuts one page out of a list and says how to go on.
+func page[T any](all []T, q url.Values, size int) ([]T, pager) {
+	n, err := strconv.Atoi(q.Get("page"))
+	if err != nil || n < 0 || n*size >= max(len(all), 1) {
+		n = 0
+	}
+	to := func(n int) string {
+		c := url.Values{}
+		for name, values := range q {
+			c[name] = values
+		}
+		c.Set("page", strconv.Itoa(n))
+		return "?" + c.Encode()
+	}
+	var p pager
+	if n > 0 {
+		p.Before = to(n - 1)
+	}
+	if (n+1)*size < len(all) {
+		p.After = to(n + 1)
+	}
+	return all[n*size : min((n+1)*size, len(all))], p
+}
+
 func (p *Portal) users(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return p.showUsers(w, r, v, http.StatusOK, usersPage{})
 }
 
-func (p *Portal) showUsers(w http.ResponseWriter, r *http.Request, v *visit, status int, page usersPage) error {
-	var err error
-	page.shell, page.Roles, page.System = p.shell(r, v, "Users"), admin.Roles(), v.user.Tenant == ""
-	if page.Users, err = p.Store.Users(r.Context(), v.user.Tenant); err != nil {
+func (p *Portal) showUsers(w http.ResponseWriter, r *http.Request, v *visit, status int, pg usersPage) error {
+	q := r.URL.Query()
+	pg.shell, pg.Roles, pg.System = p.shell(r, v, "Users"), admin.Roles(), v.user.Tenant == ""
+	pg.Filter = userFilter{q.Get("q"), q.Get("role"), q.Get("tenant")}
+	all, err := p.Store.Users(r.Context(), v.user.Tenant)
+	if err != nil {
 		return err
 	}
-	return p.render(w, status, "users", page)
+	all = slices.DeleteFunc(all, func(u store.User) bool { return !pg.Filter.fits(u) })
+	pg.Total = len(all)
+	all, pg.Pages = page(all, q, usersShown)
+	for _, u := range all {
+		keys, err := p.Store.Passkeys(r.Context(), u.Email)
+		if err != nil {
+			return err
+		}
+		pg.Users = append(pg.Users, userRow{u, len(keys)})
+	}
+	return p.render(w, status, "users", pg)
 }
 
 func (p *Portal) addUser(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -70,11 +134,7 @@ func (p *Portal) invite(w http.ResponseWriter, r *http.Request, v *visit, email 
 	if err != nil {
 		return err
 	}
-	scheme := "https"
-	if plain(r) {
-		scheme = "http"
-	}
-	return p.showUsers(w, r, v, http.StatusOK, usersPage{Invited: invited{email, token, scheme + "://" + r.Host + "/invitation", until}})
+	return p.showUsers(w, r, v, http.StatusOK, usersPage{Invited: invited{email, token, p.base(r) + "/invitation", until}})
 }
 
 // target is the user that a path names, if the visitor may change it.
@@ -84,34 +144,4 @@ func (p *Portal) target(r *http.Request, v *visit) (store.User, error) {
 		return u, errMissing
 	}
 	return u, err
-}
-
-func (p *Portal) setRole(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return p.changeUser(w, r, v, func(u store.User) (string, error) {
-		return v.words.T("The role is changed. The user signs in again."), v.SetRole(r.Context(), u.Email, r.PostFormValue("role"))
-	})
-}
-
-func (p *Portal) disableUser(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return p.changeUser(w, r, v, func(u store.User) (string, error) {
-		return v.words.T("%s may not sign in any more; open sessions are ended.", u.Email), v.SetDisabled(r.Context(), u.Email, true)
-	})
-}
-
-func (p *Portal) enableUser(w http.ResponseWriter, r *http.Request, v *visit) error {
-	return p.changeUser(w, r, v, func(u store.User) (string, error) {
-		return v.words.T("%s may sign in again.", u.Email), v.SetDisabled(r.Context(), u.Email, false)
-	})
-}
-
-func (p *Portal) changeUser(w http.ResponseWriter, r *http.Request, v *visit, do func(store.User) (string, error)) error {
-	u, err := p.target(r, v)
-	if err != nil {
-		return err
-	}
-	done, err := do(u)
-	if err != nil {
-		return p.showUsers(w, r, v, http.StatusUnprocessableEntity, usersPage{Why: sentence(err)})
-	}
-	return tell(w, r, "/users", "good", done)
 }

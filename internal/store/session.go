@@ -18,13 +18,14 @@ type Session struct {
 	FreshAt   time.Time // when a factor was last proved
 	Address   string
 	Agent     string // the browser's name for itself
+	How       string // "password", "passkey" or "provider"
 }
 
 // AddSession keeps a session.
 func (s *Store) AddSession(ctx context.Context, x Session) error {
 	err := s.w.do(ctx, func(t *tx) error {
-		_, err := t.exec("INSERT INTO sessions (hash, id, email, stage, created_at, seen_at, fresh_at, address, agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			x.Hash, x.ID, x.Email, x.Stage, x.CreatedAt.UnixMilli(), x.SeenAt.UnixMilli(), x.FreshAt.UnixMilli(), text(x.Address), text(x.Agent))
+		_, err := t.exec("INSERT INTO sessions (hash, id, email, stage, created_at, seen_at, fresh_at, address, agent, how) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			x.Hash, x.ID, x.Email, x.Stage, x.CreatedAt.UnixMilli(), x.SeenAt.UnixMilli(), x.FreshAt.UnixMilli(), text(x.Address), text(x.Agent), x.How)
 		return err
 	})
 	if err != nil {
@@ -33,10 +34,10 @@ func (s *Store) AddSession(ctx context.Context, x Session) error {
 	return nil
 }
 
-const sessionColumns = "SELECT hash, id, email, stage, created_at, seen_at, fresh_at, address, agent FROM sessions"
+const sessionColumns = "SELECT hash, id, email, stage, created_at, seen_at, fresh_at, address, agent, how FROM sessions"
 
 func scanSession(scan func(...any) error) (x Session, err error) {
-	err = scan(&x.Hash, &x.ID, &x.Email, &x.Stage, stamp{&x.CreatedAt}, stamp{&x.SeenAt}, stamp{&x.FreshAt}, &x.Address, &x.Agent)
+	err = scan(&x.Hash, &x.ID, &x.Email, &x.Stage, stamp{&x.CreatedAt}, stamp{&x.SeenAt}, stamp{&x.FreshAt}, &x.Address, &x.Agent, &x.How)
 	return x, err
 }
 

@@ -66,16 +66,24 @@ func (s *Store) AddTenant(ctx context.Context, t Tenant) error {
 	if t.WrappedKey == nil {
 		t.WrappedKey = []byte{}
 	}
+	limits, err := json.Marshal(t.Limits)
+	if err != nil {
+		return fmt.Errorf("add tenant %s: %w", t.ID, err)
+	}
 	return s.configure(ctx, "add tenant "+t.ID, nil, func(x *tx) (int64, error) {
-		return x.exec("INSERT INTO tenants (id, name, token, wrapped_key, created_at) VALUES (?, ?, ?, ?, ?)",
-			t.ID, t.Name, t.Token, t.WrappedKey, t.CreatedAt.UnixMilli())
+		return x.exec("INSERT INTO tenants (id, name, token, wrapped_key, created_at, limits) VALUES (?, ?, ?, ?, ?, ?)",
+			t.ID, t.Name, t.Token, t.WrappedKey, t.CreatedAt.UnixMilli(), string(limits))
 	})
 }
 
-const tenantColumns = "SELECT id, name, token, wrapped_key, created_at FROM tenants"
+const tenantColumns = "SELECT id, name, token, wrapped_key, created_at, limits FROM tenants"
 
 func scanTenant(scan func(...any) error) (t Tenant, err error) {
-	err = scan(&t.ID, &t.Name, &t.Token, &t.WrappedKey, stamp{&t.CreatedAt})
+	var limits string
+	err = scan(&t.ID, &t.Name, &t.Token, &t.WrappedKey, stamp{&t.CreatedAt}, &limits)
+	if err == nil && limits != "" {
+		err = json.Unmarshal([]byte(limits), &t.Limits)
+	}
 	return t, err
 }
 

@@ -62,3 +62,26 @@ if (live && window.EventSource) {
 for (const box of document.querySelectorAll("[data-unlock]")) {
   box.addEventListener("change", () => { for (const b of document.querySelectorAll(box.dataset.unlock)) b.disabled = !box.checked; });
 }
+
+// Questions before weighty things: a pop-up instead of a page of its own.
+const askDialog = document.querySelector("[data-ask-dialog]");
+if (askDialog && askDialog.showModal) {
+  for (const a of document.querySelectorAll("a[data-ask]")) {
+    a.addEventListener("click", async (e) => {
+      if (e.ctrlKey || e.metaKey || e.shiftKey) return;
+      e.preventDefault();
+      let body;
+      try {
+        const page = new DOMParser().parseFromString(await (await fetch(a.href, { headers: { accept: "text/html" } })).text(), "text/html");
+        body = page.querySelector("[data-ask-body]");
+      } catch { /* then the page itself says what is wrong */ }
+      if (!body) { location.href = a.href; return; }
+      const head = body.querySelector("h1");
+      if (head) askDialog.setAttribute("aria-label", head.textContent);
+      askDialog.replaceChildren(...body.childNodes);
+      const close = askDialog.querySelector("[data-close]");
+      if (close) close.addEventListener("click", (c) => { c.preventDefault(); askDialog.close(); });
+      askDialog.showModal();
+    });
+  }
+}
