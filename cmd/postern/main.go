@@ -37,6 +37,7 @@ type cli struct {
 	Domain     domainCmd     `cmd:"" help:"Domains and their MTAs: add, resolve, enable, disable, list, remove."`
 	Key        keyCmd        `cmd:"" help:"Relay keys: rotate, retire, list."`
 	User       userCmd       `cmd:"" help:"Users of the portal: add, list."`
+	Token      tokenCmd      `cmd:"" help:"API tokens for programs: add, list, revoke."`
 	Sender     senderCmd     `cmd:"" help:"A tenant's allow and block list: allow, block, list, remove."`
 	Queue      queueCmd      `cmd:"" help:"What waits to be delivered: list, retry."`
 	Trace      traceCmd      `cmd:"" help:"What became of each message, one entry per recipient."`

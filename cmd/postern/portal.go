@@ -21,9 +21,10 @@ import (
 
 // portalPage is the portal, with health checks for load balancers beside it.
 func (s *server) portalPage() (http.Handler, error) {
+	doors := newExchange(s.o, nil) // its runs are shared: one change of an Exchange at a time
 	p := &portal.Portal{
 		Store:    s.o.store,
-		Exchange: newExchange(s.o, nil),
+		Exchange: doors,
 		Held:     s.relay,
 		TryMTA:   s.relay.Sender.Test,
 		Read:     readHeld,
@@ -41,6 +42,11 @@ func (s *server) portalPage() (http.Handler, error) {
 	mux := http.NewServeMux()
 	s.health(mux)
 	mux.Handle("/", pages)
+	programs, err := s.api(doors)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/api/", programs)
 	return mux, nil
 }
 

@@ -24,6 +24,7 @@ type Runs struct {
 // A Run is one change of Exchange that a person or a program follows.
 type Run struct {
 	ID      string
+	Tenant  string
 	What    string // "connect", "apply", "rollback", "protection", "enable-protection"
 	By      string // who began it
 	Started time.Time
@@ -40,10 +41,10 @@ type Run struct {
 
 // A RunStep is one thing that a run does.
 type RunStep struct {
-	ID    string   `json:"id"`
-	State string   `json:"state"` // "now", "good", "bad"
-	Text  string   `json:"text"`
-	Notes []string `json:"notes"`
+	ID    string
+	State string // "now", "good", "bad"
+	Text  string
+	Notes []string
 }
 
 // runTime is the longest a run may take: Exchange can be slow to show its changes.
@@ -63,7 +64,7 @@ func (rs *Runs) Begin(tenant, what, by string, work func(ctx context.Context, r 
 	if rs.all == nil {
 		rs.all = map[string]*Run{}
 	}
-	r := &Run{ID: string(mail.NewID()), What: what, By: by, Started: time.Now().UTC(), changed: make(chan struct{})}
+	r := &Run{ID: string(mail.NewID()), Tenant: tenant, What: what, By: by, Started: time.Now().UTC(), changed: make(chan struct{})}
 	rs.all[tenant] = r
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), runTime)
@@ -107,7 +108,7 @@ func (r *Run) event(e exchange.Event) {
 		last := len(r.steps) - 1
 		switch {
 		case e.State == "start":
-			r.steps = append(r.steps, RunStep{ID: e.Action, State: "now", Text: e.Text, Notes: []string{}})
+			r.steps = append(r.steps, RunStep{ID: e.Action, State: "now", Text: e.Text})
 		case last < 0:
 		case e.State == "done":
 			r.steps[last].State, r.steps[last].Text = "good", e.Text

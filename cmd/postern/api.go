@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"postern/internal/admin"
+	"postern/internal/api"
+)
+
+// api is the door for programs, beside the portal's pages.
+func (s *server) api(x *admin.Exchange) (http.Handler, error) {
+	a := &api.API{
+		Store:    s.o.store,
+		Exchange: x,
+		Held:     s.relay,
+		TryMTA:   s.relay.Sender.Test,
+		Read: func(ctx context.Context, octets []byte) (*api.Reading, error) {
+			r, err := readHeld(ctx, octets)
+			return (*api.Reading)(r), err
+		},
+		Ready:    s.notReady,
+		Hostname: s.o.conf.Hostname,
+		Version:  version,
+		Log:      s.log,
+	}
+	return a.Handler()
+}

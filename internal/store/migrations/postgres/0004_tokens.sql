@@ -1,0 +1,17 @@
+-- What programs show the API. The token itself is nowhere kept.
+
+CREATE TABLE api_tokens (
+	tenant     TEXT NOT NULL,               -- '' for the whole system
+	id         TEXT NOT NULL,               -- part of the token, shown in lists
+	hash       BYTEA NOT NULL UNIQUE,        -- SHA-256 of the whole token
+	name       TEXT NOT NULL,
+	email      TEXT NOT NULL,               -- of the user whose token it is
+	scopes     TEXT NOT NULL,               -- one a line
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	revoked_at BIGINT,
+	used_at    BIGINT,                     -- to the minute
+	used_from  TEXT NOT NULL DEFAULT '',    -- address of the last use
+	PRIMARY KEY (tenant, id)
+);
+CREATE INDEX api_tokens_ended ON api_tokens (expires_at);
