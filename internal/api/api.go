@@ -17,6 +17,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
 )
@@ -38,7 +39,7 @@ type API struct {
 
 // Held is the relay's side of the quarantine.
 type Held interface {
-	Release(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error)
+	Release(ctx context.Context, o relay.Order) (deliver.Outcome, error)
 	Content(ctx context.Context, tenant string, id mail.ID) ([]byte, error)
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/seal"
 	"postern/internal/store"
@@ -32,7 +33,7 @@ type house struct {
 // noMail stands for a relay that holds nothing.
 type noMail struct{}
 
-func (noMail) Release(context.Context, string, mail.ID, int, string) (deliver.Outcome, error) {
+func (noMail) Release(context.Context, relay.Order) (deliver.Outcome, error) {
 	return deliver.Outcome{}, store.ErrNotHeld
 }
 func (noMail) Content(context.Context, string, mail.ID) ([]byte, error) {

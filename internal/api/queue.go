@@ -49,7 +49,7 @@ func (a *API) listQueue(ctx context.Context, v *visit, _ *OfTenant) (*answered[l
 	return listOf(all), nil
 }
 
-func (a *API) retryMail(ctx context.Context, v *visit, in *ofCopy) (*answered[retried], error) {
+func (a *API) retryMail(ctx context.Context, v *visit, in *OfCopy) (*answered[retried], error) {
 	row, err := a.copyOf(ctx, v, in.ID)
 	if err != nil {
 		return nil, err
