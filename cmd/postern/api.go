@@ -17,7 +17,10 @@ func (s *server) api(x *admin.Exchange) (http.Handler, error) {
 		TryMTA:   s.relay.Sender.Test,
 		Read: func(ctx context.Context, octets []byte) (*api.Reading, error) {
 			r, err := readHeld(ctx, octets)
-			return (*api.Reading)(r), err
+			if err != nil {
+				return nil, err
+			}
+			return &api.Reading{Text: r.Text, Links: r.Links, Cut: r.Cut}, nil
 		},
 		Ready:    s.notReady,
 		Hostname: s.o.conf.Hostname,

@@ -17,6 +17,7 @@ import (
 	"postern/internal/portal"
 	"postern/internal/relay/judge"
 	"postern/internal/relay/parse"
+	"postern/internal/relay/parse/preview"
 )
 
 // portalPage is the portal, with health checks for load balancers beside it.
@@ -86,7 +87,7 @@ const (
 	readMemory = 512 << 20 // octets
 	readText   = 64 << 10  // octets of text that a page shows
 	readLinks  = 200
-	readAnswer = 1 << 20
+	readAnswer = 4 << 20
 )
 
 // readHeld lets a child process without network, files and keys find out what a
@@ -132,7 +133,7 @@ func (readCmd) Run(c *console) error {
 		return err
 	}
 	m := parse.Parse(octets, parse.Limits{Deadline: time.Now().Add(readTime / 2)})
-	r := portal.Reading{Text: m.Text, Links: m.Links}
+	r := portal.Reading{Text: m.Text, Links: m.Links, Preview: preview.Of(m)}
 	if len(r.Text) > readText {
 		r.Text, r.Cut = r.Text[:readText], true
 	}
@@ -142,7 +143,9 @@ func (readCmd) Run(c *console) error {
 	for i := range r.Links {
 		r.Links[i].URL, r.Links[i].Text = clip(r.Links[i].URL, 1000), clip(r.Links[i].Text, 200)
 	}
-	return json.NewEncoder(os.Stdout).Encode(r)
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false) // it would be six times as long
+	return out.Encode(r)
 }
 
 func clip(s string, n int) string {

@@ -10,6 +10,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
+	"postern/internal/relay/parse/preview"
 	"postern/internal/store"
 )
 
@@ -43,6 +44,8 @@ type Reading struct {
 	Text  string      `json:"text"`
 	Links []mail.Link `json:"links"`
 	Cut   bool        `json:"cut"` // there was more text or links
+
+	Preview preview.Document `json:"preview"` // what its HTML shows
 }
 
 // Handler checks the templates and returns the portal's pages.

@@ -70,6 +70,7 @@ var functions = template.FuncMap{
 	"address": address,
 	"size":    size,
 	"dict":    dict,
+	"lasting": lasting,
 	"state":   stateWord,
 	"verdict": verdictWord,
 	"join":    strings.Join,

@@ -112,3 +112,10 @@ func colour(v string) string {
 	}
 	return ""
 }
+
+// Hides reports whether declarations of CSS keep text from a reader's eye.
+func Hides(css string) bool {
+	var l look
+	l.style(css)
+	return l.unseen()
+}
