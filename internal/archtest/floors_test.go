@@ -24,6 +24,7 @@ var floors = map[string]int{
 	"internal/dns":              1,
 	"internal/seal":             1,
 	"internal/guard":            1,
+	"internal/lockedzip":        1,
 	"internal/relay/ingress":    2,
 	"internal/relay/admit":      2,
 	"internal/relay/parse":      2,
