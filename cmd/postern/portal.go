@@ -23,6 +23,9 @@ import (
 // portalPage is the portal, with health checks for load balancers beside it.
 func (s *server) portalPage() (http.Handler, error) {
 	doors := newExchange(s.o, nil) // its runs are shared: one change of an Exchange at a time
+	if s.hooks != nil {
+		doors.Notify = s.hooks.Emit
+	}
 	p := &portal.Portal{
 		Store:    s.o.store,
 		Exchange: doors,
