@@ -37,6 +37,7 @@ func (s *server) portalPage() (http.Handler, error) {
 		URL:      s.o.conf.Portal.URL,
 		Prefix:   s.o.conf.Relay.HeaderPrefix,
 		Version:  version,
+		Keep:     s.o.conf.Quarantine.Retention,
 		Log:      s.log,
 	}
 	pages, err := p.Handler()

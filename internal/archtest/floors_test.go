@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"internal/relay/judge":      3, // composes parse, mailauth and scan within the worker; below relay in the tree
 	"internal/admin":            3,
 	"internal/backup":           3,
+	"internal/replay":           3,
 	"internal/portal":           4,
 	"internal/api":              4,
 	"cmd/postern":               5,

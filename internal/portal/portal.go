@@ -11,6 +11,7 @@ import (
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/relay/parse/preview"
+	"postern/internal/replay"
 	"postern/internal/store"
 )
 
@@ -26,10 +27,13 @@ type Portal struct {
 	URL      string                                                     // of the portal as browsers know it; "": as each request says
 	Prefix   string                                                     // of the control headers
 	Version  string
+	Keep     time.Duration // for which held mail is kept where a tenant says nothing
 	Log      *slog.Logger
 
 	pages  *pages
 	counts counts
+	shelf  replay.Shelf
+	again  agains
 }
 
 // Held is the relay's side of the quarantine.
@@ -54,6 +58,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 	if p.pages, err = loadPages(); err != nil {
 		return nil, err
 	}
+	p.shelf = replay.Shelf{Store: p.Store, Log: p.Log, Now: p.Exchange.Now}
 	mux := http.NewServeMux()
 	for _, rt := range p.routes() {
 		mux.Handle(rt.method+" "+rt.path, p.guard(rt))

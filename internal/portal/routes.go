@@ -116,6 +116,16 @@ func (p *Portal) routes() []route {
 		{"GET", "/t/{tenant}/senders", signedIn, readers, false, p.senders},
 		{"POST", "/t/{tenant}/senders", signedIn, changers, false, p.addSender},
 		{"POST", "/t/{tenant}/senders/{id}/remove", signedIn, changers, false, p.removeSender},
+		{"GET", "/t/{tenant}/policies", signedIn, readers, false, p.policies},
+		{"POST", "/t/{tenant}/policies", signedIn, changers, false, p.savePolicies},
+		{"POST", "/t/{tenant}/policies/undo", signedIn, changers, false, p.undoPolicies},
+		{"POST", "/t/{tenant}/policies/scope", signedIn, changers, false, p.changeScope},
+		{"POST", "/t/{tenant}/policies/bypass", signedIn, changers, true, p.switchBypass},
+		{"POST", "/t/{tenant}/policies/again", signedIn, changers, true, p.judgeAgain},
+		{"GET", "/t/{tenant}/people", signedIn, readers, false, p.people},
+		{"POST", "/t/{tenant}/people", signedIn, changers, false, p.savePeople},
+		{"GET", "/t/{tenant}/retention", signedIn, readers, false, p.retention},
+		{"POST", "/t/{tenant}/retention", signedIn, changers, true, p.saveRetention},
 		{"POST", "/t/{tenant}/alarms/clear", signedIn, changers, false, p.clearAlarm},
 	}
 }

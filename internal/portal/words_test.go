@@ -22,7 +22,7 @@ var said = []*regexp.Regexp{
 }
 
 // dynamic are words that stand in values, and sentences of admin that pages say.
-var dynamic = strings.Fields("owner security-admin helpdesk auditor user clean bulk unjudged suspicious spam phish malware judged delivered held dropped returned connect apply rollback protection enable-protection critical warning info Mail Administration")
+var dynamic = strings.Fields("owner security-admin helpdesk auditor user clean bulk unjudged suspicious spam phish malware judged delivered held dropped returned connect apply rollback protection enable-protection critical warning info Mail Policies Administration hold deliver drop defer")
 
 func sentences(t *testing.T) []string {
 	t.Helper()

@@ -30,7 +30,7 @@ const keepHistory = 200 // changes of a tenant that can be looked at
 var ErrMoved = errors.New("the rules were changed meanwhile")
 
 // ChangeRules lets change make new rules of a tenant's present ones, and keeps
-// both. Of changes at the same moment each sees the one before. change may be
+// both. Without what, the change is made but is not one that can be undone. Of changes at the same moment each sees the one before. change may be
 // called again, and its error is returned as it is.
 func (s *Store) ChangeRules(ctx context.Context, tenant, actor, what string, change func(*mail.Rules) error) (c RulesChange, err error) {
 	err = s.configure(ctx, "rules of "+tenant, nil, func(t *tx) (int64, error) {
@@ -51,6 +51,9 @@ func (s *Store) ChangeRules(ctx context.Context, tenant, actor, what string, cha
 		after, err := s.writeRules(t, tenant, c.Before, c.After)
 		if err != nil {
 			return 0, err
+		}
+		if what == "" {
+			return 1, nil
 		}
 		if err := t.row("SELECT coalesce(max(seq), 0) + 1 FROM rules_history WHERE tenant = ?", tenant).Scan(&c.Seq); err != nil {
 			return 0, err

@@ -84,3 +84,7 @@ func (s *Store) traceCut(ctx context.Context, tenant string, now time.Time) (tim
 	}
 	return now.Add(-keep), nil
 }
+
+// KeepsTrace is how long the trace is kept where a tenant says nothing; negative for
+// ever.
+func (s *Store) KeepsTrace() time.Duration { return s.o.KeepTrace }

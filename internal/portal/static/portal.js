@@ -85,3 +85,44 @@ if (askDialog && askDialog.showModal) {
     });
   }
 }
+// A part of the page that is fetched again and put in place of the old one.
+const renewals = {};
+async function renew(part, address) {
+  const mine = renewals[part] = (renewals[part] || 0) + 1;
+  const answer = await fetch(address, { headers: { "Accept": "text/html" } });
+  if (!answer.ok && answer.status !== 422) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (mine !== renewals[part]) return; // a later one was asked for meanwhile
+  const next = page.querySelector(part), now = document.querySelector(part);
+  if (next && now) now.replaceChildren(...next.childNodes);
+  again();
+}
+
+// Parts that are not ready yet are fetched until they are.
+let waits = 0;
+function again() {
+  for (const part of document.querySelectorAll("[data-again]")) {
+    clearTimeout(waits);
+    waits = setTimeout(() => renew(part.dataset.again, asked), 700);
+  }
+}
+let asked = location.href;
+again();
+
+// A form whose answer is shown while its values change; a slider and its number are
+// one value, and to change it is to decide.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  let late = 0;
+  form.addEventListener("input", (e) => {
+    const twin = e.target.dataset.twin && form.elements[e.target.dataset.twin];
+    if (twin) twin.value = e.target.value;
+    const own = e.target.dataset.own && form.elements[e.target.dataset.own];
+    if (own) own.checked = true;
+    clearTimeout(late);
+    late = setTimeout(() => {
+      asked = location.pathname + "?" + new URLSearchParams(new FormData(form));
+      history.replaceState(null, "", asked);
+      renew(form.dataset.preview, asked);
+    }, 60);
+  });
+}

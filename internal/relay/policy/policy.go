@@ -37,21 +37,22 @@ var verdicts = [classes + 1]mail.Verdict{mail.Malware, mail.Phish, mail.Suspicio
 // recipient. The same arguments always give the same decision; Reasons has at
 // least one sentence.
 func Decide(rules mail.Rules, in Input) mail.Decision {
-	w, allow, block := weigh(rules.Lists, in)
+	w, entry, own := weigh(rules, in)
 	scale := ScaleFor(rules, in.Rcpt)
 	var d mail.Decision
 	was := scale.worst(&w.Points)
-	own := w.personal(rules, was, &scale, in)
 	d.Verdict, d.Action = w.Outcome(&scale)
 	listed, verdict := "", verdicts[was]
 	switch {
-	case own != "":
-		verdict, listed = d.Verdict, own
+	case own && w.Listed != Unlisted:
+		if listed = scale.ownReason(&w, was, entry); listed != "" {
+			verdict = d.Verdict
+		}
 	case w.Listed == Blocked && was != malware:
-		verdict, listed = verdicts[min(was, spam)], blockReason(*block)
+		verdict, listed = verdicts[min(was, spam)], blockReason(*entry)
 	case w.Listed == Allowed:
 		now := scale.allowed(&w.Points, was)
-		verdict, listed = verdicts[now], allowReason(was, now, *allow)
+		verdict, listed = verdicts[now], allowReason(was, now, *entry)
 	}
 	d.Score = min(max(w.score(verdict), -100), 1000)
 	d.Reasons = reasons(in, d.Verdict, listed)

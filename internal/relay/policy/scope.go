@@ -47,6 +47,7 @@ func ScaleFor(rules mail.Rules, rcpt string) Scale {
 		if c < classes {
 			n, _ := thresholdOf(from, v)
 			s.Thresholds[c] = int32(n)
+			s.Own[c] = rules.Recipients.Permission(v, 0) == mail.MayRelease
 		}
 	}
 	return s

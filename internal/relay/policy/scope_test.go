@@ -101,6 +101,12 @@ func drawLists(t *rapid.T) []mail.ListEntry {
 	}), 0, 2).Draw(t, "lists")
 }
 
+func drawPersonal(t *rapid.T) []mail.ListEntry {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) mail.ListEntry {
+		return mail.ListEntry{Allow: rapid.Bool().Draw(t, "allow"), Domain: rapid.SampledFrom([]string{"good.example", "b.good.example"}).Draw(t, "domain")}
+	}), 0, 2).Draw(t, "personal")
+}
+
 // With the default actions a higher threshold never holds what a lower one
 // delivers.
 func TestRaisingAThresholdNeverHoldsMore(t *testing.T) {
@@ -125,11 +131,14 @@ func TestAReplayedDecisionIsTheDecision(t *testing.T) {
 	actions := []mail.Action{mail.Deliver, mail.Hold, mail.Drop, mail.Defer}
 	rapid.Check(t, func(t *rapid.T) {
 		rules := mail.Rules{Thresholds: drawThresholds(t), Lists: drawLists(t),
-			Actions: rapid.MapOf(rapid.SampledFrom(append(drawClasses, mail.Clean)), rapid.SampledFrom(actions)).Draw(t, "actions"),
-			Groups:  []mail.Group{{Name: "g", Members: []string{"contoso.example"}, Choices: mail.Choices{Thresholds: drawThresholds(t)}}}}
+			Personal:   map[string][]mail.ListEntry{"bob@contoso.example": drawPersonal(t)},
+			Recipients: mail.Recipients{May: rapid.MapOf(rapid.SampledFrom(drawClasses), rapid.SampledFrom([]mail.Permission{mail.MayRelease, mail.MayAsk, mail.MayNot})).Draw(t, "may")},
+			Actions:    rapid.MapOf(rapid.SampledFrom(append(drawClasses, mail.Clean)), rapid.SampledFrom(actions)).Draw(t, "actions"),
+			Groups:     []mail.Group{{Name: "g", Members: []string{"contoso.example"}, Choices: mail.Choices{Thresholds: drawThresholds(t)}}}}
 		in := Input{Findings: drawFindings(t), HeaderFrom: rapid.SampledFrom([]string{"", "ann@b.good.example"}).Draw(t, "from"),
-			Rcpt: rapid.SampledFrom([]string{"bob@contoso.example", "x@other.example"}).Draw(t, "rcpt"), Forced: rapid.SampledFrom([]string{"", "why"}).Draw(t, "forced")}
-		w, scale := Weigh(rules.Lists, in), ScaleFor(rules, in.Rcpt)
+			Rcpt: rapid.SampledFrom([]string{"bob@contoso.example", "x@other.example"}).Draw(t, "rcpt"), Forced: rapid.SampledFrom([]string{"", "why"}).Draw(t, "forced"),
+			Auth: mail.Auth{DMARC: mail.DMARC{Result: rapid.SampledFrom([]mail.Result{mail.ResultPass, mail.ResultFail}).Draw(t, "dmarc")}}}
+		w, scale := Weigh(rules, in), ScaleFor(rules, in.Rcpt)
 		v, a := w.Outcome(&scale)
 		if d := Decide(rules, in); d.Verdict != v || d.Action != a {
 			t.Fatalf("decided %s, %s; replayed %s, %s", d.Verdict, d.Action, v, a)

@@ -24,6 +24,7 @@ const (
 	Unlisted Listing = iota
 	Allowed
 	Blocked
+	OwnAllowed // by the recipient's own entry, which counts where the recipient might release it too
 )
 
 // A Weight is what a decision depends on besides thresholds and actions. It can
@@ -34,22 +35,27 @@ type Weight struct {
 	Forced bool // to be held whatever was found
 }
 
-// Weigh is the weight of in under a tenant's lists.
-func Weigh(lists []mail.ListEntry, in Input) Weight {
-	w, _, _ := weigh(lists, in)
+// Weigh is the weight of in under the lists in rules.
+func Weigh(rules mail.Rules, in Input) Weight {
+	w, _, _ := weigh(rules, in)
 	return w
 }
 
-func weigh(lists []mail.ListEntry, in Input) (w Weight, allow, block *mail.ListEntry) {
+// weigh also returns the entry that speaks, nil if none, and whether it is the
+// recipient's own.
+func weigh(rules mail.Rules, in Input) (w Weight, entry *mail.ListEntry, own bool) {
 	w = Weight{Points: add(in.Findings), Forced: in.Forced != ""}
-	allow, block = match(lists, in)
+	allow, block := match(rules.Lists, in)
 	switch {
 	case block != nil && !outranks(allow, block):
-		w.Listed = Blocked
+		w.Listed, entry = Blocked, block
 	case outranks(allow, block):
-		w.Listed = Allowed
+		w.Listed, entry = Allowed, allow
+	default:
+		w.Listed, entry = personal(rules, in)
+		own = true
 	}
-	return w, allow, block
+	return w, entry, own
 }
 
 // Of are the points for a verdict; 0 for clean.
@@ -64,6 +70,7 @@ func (w *Weight) Of(v mail.Verdict) int {
 type Scale struct {
 	Thresholds [classes]int32
 	Actions    [classes + 1]mail.Action // clean mail's at the end
+	Own        [classes]bool            // the recipient may release it
 }
 
 // Outcome measures w by s.
@@ -74,6 +81,8 @@ func (w *Weight) Outcome(s *Scale) (mail.Verdict, mail.Action) {
 		c = min(c, spam) // what is worse stays worse: no entry makes phishing look harmless
 	case w.Listed == Allowed:
 		c = s.allowed(&w.Points, c)
+	case w.Listed == OwnAllowed && s.own(&w.Points, c):
+		c = clean
 	}
 	action := s.Actions[c]
 	if w.Listed == Blocked && action == mail.Deliver {
