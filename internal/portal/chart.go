@@ -1,124 +1,80 @@
 package portal
 
 import (
+	"context"
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/report"
 	"postern/internal/store"
 )
 
-// A chart is a day's mail as columns of verdicts, drawn as SVG rectangles.
-type chart struct {
-	Width, Height int
-	Bars          []bar
-	Hours         []label
-	Lines         []label
-	Legend        []legend
-	Rows          []chartRow // the same as a table
-	Empty         bool
-}
-
-type bar struct {
-	X, Y, W, H int
-	Verdict    mail.Verdict
-	N          int
-	At         time.Time
-}
-
-type label struct {
-	X, Y int
-	Text string
-	At   time.Time
-}
-
-type legend struct {
-	Verdict mail.Verdict
-	N       int
-}
-
-type chartRow struct {
-	At time.Time
-	N  []int // in the legend's order
-}
-
 // verdictsInOrder stack from the harmless to the worst.
-var verdictsInOrder = []mail.Verdict{mail.Clean, mail.Bulk, mail.Unjudged, mail.Suspicious, mail.Spam, mail.Phish, mail.Malware}
+var verdictsInOrder = report.Verdicts
 
 const (
-	chartHours  = 24
-	chartWidth  = 960
-	chartHeight = 240
-	chartLeft   = 44
-	chartTop    = 10
-	chartFoot   = 28
+	dayHours  = 24
+	weekHours = 7 * 24
+	weekStep  = 6 // hours in a column of a week's plot
 )
 
-// drawChart lays out the last day's volumes.
-func drawChart(volumes []store.Volume, now time.Time) chart {
-	c := chart{Width: chartWidth, Height: chartHeight, Empty: true}
-	begin := now.Truncate(time.Hour).Add(-(chartHours - 1) * time.Hour)
-	var table [chartHours]map[mail.Verdict]int
-	var totals [chartHours]int
-	sums := map[mail.Verdict]int{}
-	most := 0
-	for _, v := range volumes {
-		hour := int(v.At.Sub(begin) / time.Hour)
-		if hour < 0 || hour >= chartHours || v.Verdict == "" {
-			continue
-		}
-		if table[hour] == nil {
-			table[hour] = map[mail.Verdict]int{}
-		}
-		table[hour][v.Verdict] += v.N
-		totals[hour] += v.N
-		sums[v.Verdict] += v.N
-		most, c.Empty = max(most, totals[hour]), false
-	}
-	for _, v := range verdictsInOrder {
-		if sums[v] > 0 {
-			c.Legend = append(c.Legend, legend{v, sums[v]})
+// lastDay are a week's volumes without those before the last 24 hours.
+func lastDay(week []store.Volume, now time.Time) []store.Volume {
+	begin := now.Truncate(time.Hour).Add(-(dayHours - 1) * time.Hour)
+	for i, v := range week { // in the order of time
+		if !v.At.Before(begin) {
+			return week[i:]
 		}
 	}
-	top := niceTop(most)
-	plot := chartHeight - chartTop - chartFoot
-	column := (chartWidth - chartLeft) / chartHours
-	for hour := range chartHours {
-		y := chartHeight - chartFoot
-		at := begin.Add(time.Duration(hour) * time.Hour)
-		row := chartRow{At: at}
-		done := 0
-		for _, l := range c.Legend {
-			n := table[hour][l.Verdict]
-			row.N = append(row.N, n)
-			if n == 0 {
-				continue
-			}
-			done += n
-			next := chartHeight - chartFoot - done*plot/top
-			next = min(next, y-2) // one message shows too
-			c.Bars = append(c.Bars, bar{chartLeft + hour*column + 4, next, column - 8, y - next, l.Verdict, n, at})
-			y = next
-		}
-		if done > 0 {
-			c.Rows = append(c.Rows, row)
-		}
-		if hour%4 == 1 {
-			c.Hours = append(c.Hours, label{X: chartLeft + hour*column + column/2, Y: chartHeight - 8, At: at})
-		}
-	}
-	for i := range 3 {
-		c.Lines = append(c.Lines, label{X: chartLeft, Y: chartHeight - chartFoot - i*plot/2, Text: number(top * i / 2)})
-	}
-	return c
+	return nil
 }
 
-// niceTop is a round even number that n fits under.
-func niceTop(n int) int {
-	for scale := 1; ; scale *= 10 {
-		for _, step := range []int{2, 4, 10} {
-			if n <= step*scale {
-				return step * scale
-			}
+// draw makes the overview's plot: hours of a day, or quarters of a week's days.
+func (page *dashboardPage) draw(week, today []store.Volume, now time.Time) {
+	t, volumes, hours, step := page.T, today, dayHours, 1
+	if page.Week {
+		volumes, hours, step = week, weekHours, weekStep
+	}
+	begin := now.UTC().Truncate(time.Hour).Add(-time.Duration(hours-1) * time.Hour)
+	columns := make([]report.Stack, hours/step)
+	for i := range columns {
+		at := begin.Add(time.Duration(i*step) * time.Hour)
+		columns[i] = report.Stack{At: at, N: map[mail.Verdict]int{}, Query: "since=" + at.Format("2006-01-02T15:04") + "&until=" + at.Add(time.Duration(step)*time.Hour).Format("2006-01-02T15:04")}
+		switch {
+		case page.Week && at.Hour() < weekStep:
+			columns[i].Label = at.Format("01-02")
+		case !page.Week && i%4 == 1:
+			columns[i].Label, columns[i].Timed = at.Format("15:04"), true
 		}
 	}
+	sums := map[mail.Verdict]int{}
+	for _, v := range volumes {
+		i := int(v.At.Sub(begin)/time.Hour) / step
+		if v.Verdict == "" || v.At.Before(begin) || i >= len(columns) {
+			continue
+		}
+		columns[i].N[v.Verdict] += v.N
+		sums[v.Verdict] += v.N
+	}
+	page.Chart, page.Shares = report.Stacked(t, columns), report.Shares(t, sums)
+	for _, c := range columns {
+		row := dayRow{Day: c.At.Format("2006-01-02 15:04")}
+		for _, k := range page.Chart.Keys {
+			row.N = append(row.N, c.N[k.Verdict])
+			row.All += c.N[k.Verdict]
+		}
+		if row.All > 0 {
+			page.Table = append(page.Table, row)
+		}
+	}
+}
+
+// targeted are the people at whom most bad mail of the last week was aimed.
+func (p *Portal) targeted(ctx context.Context, tenant, base string) ([]rankedRow, error) {
+	rep, err := report.Build(ctx, p.Store, mail.Tenant{ID: tenant}, report.LastDays(7, p.now()), p.now())
+	if err != nil {
+		return nil, err
+	}
+	rows := rankedRows(rep.Targeted, true, "v-phish", func(name string) string { return traceOf(base, "to", name) })
+	return rows[:min(len(rows), 5)], nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/report"
 	"postern/internal/store"
 )
 
@@ -18,7 +19,11 @@ type dashboardPage struct {
 	*shell
 	Health  []lamp
 	Figures []figure
-	Chart   chart
+	Chart   *report.Plot
+	Table   []dayRow // the chart's numbers
+	Week    bool
+	Shares  []report.Slice
+	People  []rankedRow // most targeted in a week
 	Alarms  []store.Alarm
 	Recent  []store.TraceRow
 	Steps   []step // that are still to do before mail is protected
@@ -49,10 +54,11 @@ type step struct {
 func (p *Portal) dashboard(w http.ResponseWriter, r *http.Request, v *visit) error {
 	ctx, t := r.Context(), v.tenant.ID
 	page := dashboardPage{shell: p.shell(r, v, "Overview"), May: v.has(changers)}
-	volumes, err := p.counts.of(ctx, p, t)
+	week, err := p.counts.of(ctx, p, t)
 	if err != nil {
 		return err
 	}
+	volumes := lastDay(week, p.now())
 	domains, err := p.Store.Domains(ctx, t)
 	if err != nil {
 		return err
@@ -71,7 +77,11 @@ func (p *Portal) dashboard(w http.ResponseWriter, r *http.Request, v *visit) err
 	if page.Steps, err = p.steps(ctx, v, domains, connected); err != nil {
 		return err
 	}
-	page.Chart = drawChart(volumes, p.now())
+	page.Week = r.URL.Query().Get("plot") == "week"
+	page.draw(week, volumes, p.now())
+	if page.People, err = p.targeted(ctx, t, page.Base); err != nil {
+		return err
+	}
 	page.Figures = figures(volumes, page.Base)
 	page.Health = p.health(v, domains, page.Alarms, connection, connected)
 	return p.render(w, http.StatusOK, "dashboard", page)
@@ -161,7 +171,7 @@ func figures(volumes []store.Volume, base string) []figure {
 	}
 }
 
-// counts keeps volumes for half a minute, so that many open overviews cost one
+// counts keeps a week's volumes for some seconds, so that many open overviews cost one
 // look at the ledger.
 type counts struct {
 	mu   sync.Mutex
@@ -173,7 +183,7 @@ type counted struct {
 	list []store.Volume
 }
 
-const keepCounts = 20 * time.Second
+const keepCounts = 3 * time.Second
 
 func (c *counts) of(ctx context.Context, p *Portal, tenant string) ([]store.Volume, error) {
 	now := time.Now()
@@ -183,7 +193,7 @@ func (c *counts) of(ctx context.Context, p *Portal, tenant string) ([]store.Volu
 	if ok && now.Sub(kept.at) < keepCounts {
 		return kept.list, nil
 	}
-	list, err := p.Store.Volumes(ctx, tenant, p.now().Truncate(time.Hour).Add(-23*time.Hour), time.Hour)
+	list, err := p.Store.Counted(ctx, tenant, p.now().Truncate(time.Hour).Add(-(weekHours-1)*time.Hour), time.Time{}, time.Hour)
 	if err != nil {
 		return nil, err
 	}

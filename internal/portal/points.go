@@ -5,6 +5,7 @@ import (
 
 	"postern/internal/mail"
 	"postern/internal/replay"
+	"postern/internal/report"
 )
 
 // A pointsChart is how many messages have how many points for a verdict, as columns
@@ -74,7 +75,7 @@ func drawPoints(h replay.Histogram, threshold, was int) pointsChart {
 		}
 	}
 	for i := range 3 {
-		c.Lines = append(c.Lines, label{X: chartLeft, Y: c.Foot - i*plot/2, Text: number(top * i / 2)})
+		c.Lines = append(c.Lines, label{X: chartLeft, Y: c.Foot - i*plot/2, Text: report.Number(top * i / 2)})
 	}
 	at := func(points int) int {
 		return min(chartLeft+points*column/replay.BinWidth, chartLeft+len(h.Bins)*column)
@@ -84,4 +85,39 @@ func drawPoints(h replay.Histogram, threshold, was int) pointsChart {
 		c.Was, c.WasText = at(was), strconv.Itoa(was)
 	}
 	return c
+}
+
+type bar struct {
+	X, Y, W, H int
+	Verdict    mail.Verdict
+	N          int
+}
+
+type label struct {
+	X, Y int
+	Text string
+}
+
+type legend struct {
+	Verdict mail.Verdict
+	N       int
+}
+
+const (
+	chartWidth  = 960
+	chartHeight = 240
+	chartLeft   = 44
+	chartTop    = 10
+	chartFoot   = 28
+)
+
+// niceTop is a round even number that n fits under.
+func niceTop(n int) int {
+	for scale := 1; ; scale *= 10 {
+		for _, step := range []int{2, 4, 10} {
+			if n <= step*scale {
+				return step * scale
+			}
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/report"
 )
 
 //go:embed templates static
@@ -73,6 +74,7 @@ var functions = template.FuncMap{
 	"lasting": lasting,
 	"state":   stateWord,
 	"verdict": verdictWord,
+	"number":  report.Number,
 	"join":    strings.Join,
 	"add":     func(a, b int) int { return a + b },
 }
@@ -164,15 +166,4 @@ func staticFiles() http.Handler {
 		w.Header().Set("Cache-Control", "public, max-age=3600")
 		next.ServeHTTP(w, r)
 	})
-}
-
-// number is n short enough for an axis.
-func number(n int) string {
-	switch {
-	case n >= 1_000_000:
-		return fmt.Sprintf("%gM", float64(n)/1_000_000)
-	case n >= 10_000:
-		return fmt.Sprintf("%gk", float64(n)/1000)
-	}
-	return fmt.Sprint(n)
 }

@@ -32,8 +32,8 @@ func sentences(t *testing.T) []string {
 		"This token is not right, was used before, or has ended.", "Too many sign-ins failed: wait some minutes, then try again.")
 	keys = append(keys, "This passkey is not known here, or it was removed.", "This passkey counts backwards, so somebody may have a copy of it: sign in another way, remove it from your account and set it up anew.",
 		"This took too long or was done before: reload the page and try again.", "This is your only second factor: set up another one first.")
-	dir := os.DirFS(".")
-	for _, pattern := range []string{"*.go", "templates/*.html"} {
+	dir := os.DirFS("..")
+	for _, pattern := range []string{"portal/*.go", "portal/templates/*.html", "report/*.go"} {
 		files, err := fs.Glob(dir, pattern)
 		if err != nil {
 			t.Fatal(err)
