@@ -114,8 +114,10 @@ func newDayCount() *dayCount {
 
 func (d *dayCount) add(c dayRow) {
 	from := strings.ToLower(cmp.Or(c.from, c.sender))
-	count(d.people, strings.ToLower(c.addr), bad(c.verdict))
-	if from != "" {
+	if c.verdict != "" { // judged: else it is on its way, or only written down
+		count(d.people, strings.ToLower(c.addr), bad(c.verdict))
+	}
+	if from != "" && c.verdict != "" {
 		count(d.senders, from, bad(c.verdict))
 		count(d.domains, cmp.Or(mail.DomainOf(from), from), bad(c.verdict))
 	}

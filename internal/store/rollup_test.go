@@ -215,7 +215,9 @@ func (c tally) row(t *testing.T, s *store.Store, r store.TraceRow) {
 	_, domain, _ := strings.Cut(from, "@")
 	spoken := slices.Contains([]mail.Verdict{mail.Spam, mail.Suspicious, mail.Phish, mail.Malware}, r.Verdict)
 	for _, name := range []string{strings.ToLower(r.Addr), from, domain} {
-		c.add(at+name, 1)
+		if r.Verdict != "" {
+			c.add(at+name, 1)
+		}
 		if spoken {
 			c.add(at+name+" bad", 1)
 		}
