@@ -47,6 +47,7 @@ type cli struct {
 	Report     reportCmd     `cmd:"" help:"What happened to a tenant's mail: numbers, a table (CSV) or a PDF."`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one file while the relay runs."`
 	Restore    restoreCmd    `cmd:"" help:"Fill an empty data folder from a backup."`
+	Index      indexCmd      `cmd:"" help:"The search index: status, rebuild."`
 	VerifyData verifyCmd     `cmd:"" help:"Read the whole store and spool and say what is damaged." name:"verify-data"`
 	Twin       twinCmd       `cmd:"" help:"Run a simulated Exchange tenant by itself."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

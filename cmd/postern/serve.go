@@ -223,6 +223,7 @@ func (s *server) run(ctx context.Context) error {
 	go s.relay.Directory.Follow(background)
 	go s.relay.Run(background)
 	go s.keeper.Run(background)
+	go keepIndex(background, s.o.store, s.log)
 	if s.pool != nil {
 		go func() {
 			if err := s.pool.Run(background); err != nil && background.Err() == nil {

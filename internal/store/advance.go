@@ -53,6 +53,11 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 			if err := rows[i].apply(t, s.epoch); err != nil {
 				return err
 			}
+			if c := rows[i].c; c.Decision != nil || c.Judgement != nil || c.State == mail.Held {
+				if err := s.noteLate(t, c.Tenant, c.Message, 0); err != nil {
+					return err
+				}
+			}
 			if err := s.touchMessage(t, rows[i].c.Tenant, rows[i].c.Message); err != nil {
 				return err
 			}
@@ -217,7 +222,12 @@ func (s *Store) SetJudgement(ctx context.Context, id mail.ID, j *mail.Judgement)
 	if err != nil {
 		return fmt.Errorf("judgement of %s: %w", id, err)
 	}
-	return s.w.do(ctx, func(t *tx) error { return putJudgement(t, tenant, id, j, body) })
+	return s.w.do(ctx, func(t *tx) error {
+		if err := s.noteLate(t, tenant, id, 0); err != nil {
+			return err
+		}
+		return putJudgement(t, tenant, id, j, body)
+	})
 }
 
 func putJudgement(t *tx, tenant string, id mail.ID, j *mail.Judgement, body []byte) error {

@@ -164,6 +164,9 @@ func (s *Store) AfterRestore(ctx context.Context, why string, keep time.Duration
 		if _, err := t.exec("UPDATE recipients SET expires_at = ?, deleted_by = '', kept_until = NULL WHERE state = 'held' AND (expires_at < ? OR deleted_by <> '')", until, until); err != nil {
 			return err
 		}
+		if err := dropIndex(t); err != nil { // made again, with what was changed here
+			return err
+		}
 		return s.touchAll(t)
 	})
 	if err != nil {

@@ -37,6 +37,9 @@ func (s *Store) Fill(ctx context.Context, list []Filled) error {
 			if err := row.insert(t); err != nil {
 				return err
 			}
+			if err := s.noteLate(t, row.m.Tenant, row.m.ID, 1); err != nil { // as if it had just come
+				return err
+			}
 			if err := s.touch(t, row.m.Tenant, row.m.Received.UnixMilli()); err != nil {
 				return err
 			}

@@ -118,6 +118,9 @@ func (s *Store) Accept(ctx context.Context, m *Message) error {
 		if err := row.insert(t); err != nil {
 			return err
 		}
+		if err := s.noteLate(t, m.Tenant, m.ID, m.Received.UnixMilli()); err != nil {
+			return err
+		}
 		return s.touch(t, m.Tenant, m.Received.UnixMilli())
 	}); err != nil {
 		if isDuplicate(err) {

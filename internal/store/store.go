@@ -49,19 +49,21 @@ const (
 
 // Store is open to one database. It is safe for concurrent use.
 type Store struct {
-	o      Options
-	d      dialect
-	read   *sql.DB // read-only on SQLite
-	w      *writer
-	epoch  int64 // of this process: names its leases and numbers its octets
-	claim  atomic.Int64
-	buried atomic.Int64 // Unix second in which dead processes were last looked for
-	rows   atomic.Int64 // octets written by this process
-	facts  facts
-	clock  clock
-	lock   *os.File // of the data folder; nil on PostgreSQL
-	alone  bool     // no other process had the data folder open
-	seen   *seen    // nil on PostgreSQL, which has an index for it
+	o           Options
+	d           dialect
+	read        *sql.DB // read-only on SQLite
+	w           *writer
+	epoch       int64 // of this process: names its leases and numbers its octets
+	claim       atomic.Int64
+	buried      atomic.Int64 // Unix second in which dead processes were last looked for
+	rows        atomic.Int64 // octets written by this process
+	searchPages atomic.Int64 // pages of the search index written by this process
+	indexing    indexing
+	facts       facts
+	clock       clock
+	lock        *os.File // of the data folder; nil on PostgreSQL
+	alone       bool     // no other process had the data folder open
+	seen        *seen    // nil on PostgreSQL, which has an index for it
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -86,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			o.Node = rand.Text()
 		}
 	}
-	s := &Store{o: o}
+	s := &Store{o: o, indexing: indexingDefault}
 	s.facts.byID = make(map[mail.ID]fact)
 	write, err := s.connect(ctx)
 	if err != nil {

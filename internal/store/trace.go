@@ -5,31 +5,39 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"postern/internal/mail"
 )
 
-// TraceFilter selects recipients' rows. Zero fields select all.
+// TraceFilter selects recipients' rows. Zero fields select all. Parts are found in
+// any case, with or without accents.
 type TraceFilter struct {
-	Tenant    string
-	ID        mail.ID
-	From      string // part of the reverse-path or of the From field, in any case
-	To        string // part of the recipient's address, in any case
-	Subject   string // part of it, in any case
-	MessageID string // exact, with or without <>
-	State     mail.State
-	Verdict   mail.Verdict
-	Rcpt      string // exactly, as mail.FoldAddress gives it
-	HeldAfter time.Time
-	HeldUntil time.Time // at or before
-	Since     time.Time // received at or after
-	Until     time.Time // received before
-	Limit     int       // 100 by default
-	Before    string    // TraceRow.Cursor of the last row of the page before
+	Tenant     string
+	ID         mail.ID
+	From       string // part of the reverse-path or of the From field
+	To         string // part of the recipient's address
+	Subject    string // part of it
+	Reason     string // part of a sentence that says why
+	Attachment string // part of the name of a file, also of one in an archive
+	Link       string // part of the host that a link leads to
+	Text       string // part of any of these
+	Terms      []Term // and more of the kind; all must occur
+	MessageID  string // exact, with or without <>
+	State      mail.State
+	Verdict    mail.Verdict
+	Rcpt       string // exactly, as mail.FoldAddress gives it; what is marked for deletion is not that person's any more
+	HeldAfter  time.Time
+	HeldUntil  time.Time // at or before
+	Since      time.Time // received at or after
+	Until      time.Time // received before
+	Limit      int       // 100 by default
+	Before     string    // TraceRow.Cursor of the last row of the page before
+	After      string    // of the first row of the page after; the rows next to it, newest first too
+
+	Count  int           // matches to count from the newest on, those of the page included; none by default
+	Budget time.Duration // after which a search tells how far it came; without end by default
 }
 
 // A TraceRow is what became of one message for one recipient.
@@ -55,167 +63,28 @@ func (r TraceRow) Cursor(quarantine bool) string {
 	if quarantine {
 		at = r.HeldAt
 	}
-	return strconv.FormatInt(at.UnixMilli(), 10) + "." + string(r.ID) + "." + strconv.Itoa(r.N)
+	return newCursor(at.UnixMilli(), r.ID, r.N)
+}
+
+func newCursor(at int64, id mail.ID, n int) string {
+	return strconv.FormatInt(at, 10) + "." + string(id) + "." + strconv.Itoa(n)
 }
 
 const defaultLimit = 100 // rows
 
-// The two orders of the trace.
-const (
-	byReceived = "m.received_at"
-	byHeld     = "r.held_at"
-)
-
 // Trace returns recipients' rows, the last received first.
 func (s *Store) Trace(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
-	rows, err := s.trace(ctx, f, byReceived)
-	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err)
-	}
-	return rows, nil
+	found, err := s.Search(ctx, f, false)
+	return found.Rows, err
 }
 
 // Quarantine returns the held recipients' rows, the last held first.
 func (s *Store) Quarantine(ctx context.Context, f TraceFilter) ([]TraceRow, error) {
-	f.State = mail.Held
-	rows, err := s.trace(ctx, f, byHeld)
-	if err != nil {
-		return nil, fmt.Errorf("quarantine: %w", err)
-	}
-	return rows, nil
+	found, err := s.Search(ctx, f, true)
+	return found.Rows, err
 }
 
-func (s *Store) trace(ctx context.Context, f TraceFilter, by string) ([]TraceRow, error) {
-	if f.Limit <= 0 {
-		f.Limit = defaultLimit
-	}
-	tenants := []string{f.Tenant}
-	if f.Tenant == "" {
-		rows, err := s.query(ctx, mailTenants)
-		if tenants, err = collect(rows, err, func(r *sql.Rows) (t string, err error) { return t, r.Scan(&t) }); err != nil {
-			return nil, err
-		}
-	}
-	q, args, err := s.traceQuery(f, by)
-	if err != nil {
-		return nil, err
-	}
-	var all []TraceRow
-	for _, tenant := range tenants { // each by its own index, then merged
-		args[0], args[1] = tenant, tenant
-		rows, err := s.query(ctx, q, args...)
-		page, err := collect(rows, err, scanTrace)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page...)
-	}
-	if len(tenants) > 1 {
-		slices.SortFunc(all, func(a, b TraceRow) int { return compareTrace(b, a, by) })
-		all = all[:min(len(all), f.Limit)]
-	}
-	return all, nil
-}
-
-// traceQuery is the statement for one tenant, whose id is the first and the second
-// parameter.
-func (s *Store) traceQuery(f TraceFilter, by string) (q string, args []any, err error) {
-	from := "messages m" + s.d.join + "recipients r ON r.tenant = m.tenant AND r.message = m.id"
-	if by == byHeld {
-		from = "recipients r" + s.d.join + "messages m ON m.tenant = r.tenant AND m.id = r.message"
-	}
-	where, args, err := f.where(by)
-	if err != nil {
-		return "", nil, err
-	}
-	q = "SELECT " + recipientColumns + ", m.id, m.tenant, m.received_at, m.size, m.sender, m.from_addr, m.subject, m.message_id, m.note, m.envelope," +
-		" j.origin_ip, j.origin_helo FROM " + from + " LEFT JOIN judgements j ON j.tenant = m.tenant AND j.message = m.id" +
-		" WHERE m.tenant = ? AND r.tenant = ? AND " + by + " >= 0" + where + // the range leads SQLite to the index of that order
-		" ORDER BY " + by + " DESC, m.id DESC, r.n DESC LIMIT ?"
-	return q, append(append([]any{"", ""}, args...), f.Limit), nil
-}
-
-func compareTrace(a, b TraceRow, by string) int {
-	at, bt := a.Received, b.Received
-	if by == byHeld {
-		at, bt = a.HeldAt, b.HeldAt
-	}
-	if c := at.Compare(bt); c != 0 {
-		return c
-	}
-	if c := strings.Compare(string(a.ID), string(b.ID)); c != 0 {
-		return c
-	}
-	return a.N - b.N
-}
-
-func (f TraceFilter) where(by string) (string, []any, error) {
-	var b strings.Builder
-	var args []any
-	and := func(cond string, a ...any) {
-		b.WriteString(" AND ")
-		b.WriteString(cond)
-		args = append(args, a...)
-	}
-	if f.ID != "" {
-		and("m.id = ?", string(f.ID))
-	}
-	if f.From != "" {
-		and("(lower(m.sender) LIKE ? ESCAPE '!' OR lower(m.from_addr) LIKE ? ESCAPE '!')", like(f.From), like(f.From))
-	}
-	if f.To != "" {
-		and("lower(r.addr) LIKE ? ESCAPE '!'", like(f.To))
-	}
-	if f.Subject != "" {
-		and("lower(m.subject) LIKE ? ESCAPE '!'", like(f.Subject))
-	}
-	if f.MessageID != "" {
-		and("m.message_id = ?", strings.Trim(f.MessageID, "<>"))
-	}
-	switch f.State {
-	case "":
-	case mail.Held:
-		and("r.state = 'held'") // in words, so that SQLite takes the index of the held
-	default:
-		and("r.state = ?", string(f.State))
-	}
-	if f.Verdict != "" {
-		and("r.verdict = ?", string(f.Verdict))
-	}
-	if f.Rcpt != "" {
-		forms := mail.AddressForms(f.Rcpt)
-		and("lower(r.addr) IN (?, ?) AND r.deleted_by = ''", forms[0], forms[1])
-	}
-	if !f.HeldAfter.IsZero() {
-		and("r.held_at > ?", f.HeldAfter.UnixMilli())
-	}
-	if !f.HeldUntil.IsZero() {
-		and("r.held_at <= ?", f.HeldUntil.UnixMilli())
-	}
-	if !f.Since.IsZero() {
-		and("m.received_at >= ?", f.Since.UnixMilli())
-	}
-	if !f.Until.IsZero() {
-		and("m.received_at < ?", f.Until.UnixMilli())
-	}
-	if f.Before != "" {
-		c := strings.Split(f.Before, ".")
-		if len(c) != 3 {
-			return "", nil, fmt.Errorf("page %q is not one of ours", f.Before)
-		}
-		at, err1 := strconv.ParseInt(c[0], 10, 64)
-		n, err2 := strconv.Atoi(c[2])
-		if err1 != nil || err2 != nil {
-			return "", nil, fmt.Errorf("page %q is not one of ours", f.Before)
-		}
-		and("("+by+", m.id, r.n) < (?, ?, ?)", at, c[1], n)
-	}
-	return b.String(), args, nil
-}
-
-var escapeLike = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
-
-func like(part string) string { return "%" + escapeLike.Replace(strings.ToLower(part)) + "%" }
+const traceColumns = recipientColumns + ", m.id, m.tenant, m.received_at, m.size, m.sender, m.from_addr, m.subject, m.message_id, m.note, m.envelope, j.origin_ip, j.origin_helo"
 
 func scanTrace(rows *sql.Rows) (t TraceRow, err error) {
 	var reasons, events, envelope string

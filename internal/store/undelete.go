@@ -50,6 +50,9 @@ func (s *Store) mark(ctx context.Context, what, tenant string, id mail.ID, n int
 		if err != nil {
 			return err
 		}
+		if err := s.noteLate(t, tenant, id, 0); err != nil {
+			return err
+		}
 		return s.touchMessage(t, tenant, id) // the verdict may be another one
 	})
 	if err != nil {
