@@ -61,7 +61,7 @@ func faults(body string) (list []string) {
 }
 
 func TestNothingButPlainElementsSurvives(t *testing.T) {
-	mails := hostile.Mails("mark")
+	mails := hostile.Mails("mark", "")
 	if len(mails) < 500 {
 		t.Fatalf("only %d hostile mails", len(mails))
 	}
@@ -153,7 +153,7 @@ func TestAPreviewEndsSoon(t *testing.T) {
 }
 
 func FuzzPreview(f *testing.F) {
-	for i, m := range hostile.Mails("") {
+	for i, m := range hostile.Mails("", "") {
 		if i%6 == 0 {
 			f.Add(m.HTML)
 		}

@@ -103,13 +103,27 @@ func utf7(s string) string {
 	return b.String()
 }
 
+// Some are of each attack so many carriers, not the same ones for all.
+func Some(all []Mail, each int) (some []Mail) {
+	for i, m := range all {
+		if (i/len(carriers)+i)%len(carriers) < each {
+			some = append(some, m)
+		}
+	}
+	return some
+}
+
 // Mails are all attacks in all carriers, each with a header and an attachment's
-// name that attack the pages around the message. mark is put into each body.
-func Mails(mark string) []Mail {
+// name that attack the pages around the message. mark is put into each body. A third
+// calls home to canary, an address and port, where somebody listens.
+func Mails(mark, canary string) []Mail {
 	var all []Mail
 	for _, v := range vectors {
 		for _, c := range carriers {
 			host := fmt.Sprintf("n%d.%s", len(all), Domain)
+			if canary != "" && (len(all)/len(carriers)+len(all))%3 == 0 {
+				host = canary
+			}
 			fill := func(s string) string {
 				return strings.NewReplacer("{S}", strings.ReplaceAll(script, "{H}", host), "{H}", host, "{C}", host).Replace(s)
 			}
