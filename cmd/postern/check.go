@@ -122,7 +122,7 @@ func (c *checker) certificate() {
 }
 
 func (c *checker) ports() {
-	listens := map[string][]string{"smtp.listen": c.conf.SMTP.Listen, "portal.listen": {c.conf.Portal.Listen}, "metrics.listen": {c.conf.Metrics.Listen}}
+	listens := map[string][]string{"smtp.listen": c.conf.SMTP.Listen, "portal.listen": {c.conf.Portal.Listen}, "recipients.listen": {c.conf.Recipients.Listen}, "metrics.listen": {c.conf.Metrics.Listen}}
 	for key, addrs := range listens {
 		for _, addr := range addrs {
 			if addr == "" {

@@ -38,6 +38,7 @@ type Config struct {
 	Spool    SpoolConfig    `yaml:"spool"`
 	Log      LogConfig      `yaml:"log"`
 
+	Recipients RecipientsConfig `yaml:"recipients"`
 	Quarantine QuarantineConfig `yaml:"quarantine"`
 	Traces     TracesConfig     `yaml:"traces"`
 	Webhooks   []HookConfig     `yaml:"webhooks"`
@@ -69,6 +70,12 @@ type ACMEConfig struct {
 	Directory string `yaml:"directory"` // default Let's Encrypt
 	HTTP      string `yaml:"http"`      // address that answers HTTP-01 challenges, default ":80"
 	CAFile    string `yaml:"ca_file"`   // trusted for the directory itself, for private authorities
+}
+
+// RecipientsConfig is where recipients see their held mail.
+type RecipientsConfig struct {
+	Listen string `yaml:"listen"` // "": recipients have no pages and get no digests
+	URL    string `yaml:"url"`    // under which they reach it
 }
 
 // PortalConfig is where the portal is.
@@ -307,7 +314,7 @@ func (c *Config) check() error {
 	case *c.SMTP.RequireTLS && c.SMTP.TLS.Cert == "" && c.SMTP.TLS.ACME.Email == "":
 		return errors.New("smtp.tls is missing: Exchange hands mail over TLS only; give cert and key, or acme.email, or set smtp.require_tls: false for a lab")
 	}
-	for _, check := range []func() error{c.Portal.check, c.Traces.check} {
+	for _, check := range []func() error{c.Portal.check, c.Recipients.check, c.Traces.check} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -343,7 +350,7 @@ func (c *Config) checkAddresses() error {
 			return err
 		}
 	}
-	for key, l := range map[string]string{"portal.listen": c.Portal.Listen, "metrics.listen": c.Metrics.Listen, "dns.server": c.DNS.Server} {
+	for key, l := range map[string]string{"portal.listen": c.Portal.Listen, "recipients.listen": c.Recipients.Listen, "metrics.listen": c.Metrics.Listen, "dns.server": c.DNS.Server} {
 		if l != "" {
 			if err := checkListen(key, l); err != nil {
 				return err

@@ -40,6 +40,10 @@ func (s *server) portalPage() (http.Handler, error) {
 		Keep:     s.o.conf.Quarantine.Retention,
 		Log:      s.log,
 	}
+	var err error
+	if s.own, err = s.recipients(p); err != nil {
+		return nil, err
+	}
 	pages, err := p.Handler()
 	if err != nil {
 		return nil, err

@@ -78,6 +78,8 @@ type server struct {
 	smtp    *ingress.Server
 	certs   *certificates
 	keeper  *quarantine.Keeper
+	digests *quarantine.Digester        // nil when recipients have no pages
+	own     http.Handler                // the pages of recipients; nil likewise
 	hooks   *webhook.Sender             // nil when none is configured
 	traced  func(context.Context) error // sends the traces that wait
 	stop    context.CancelFunc          // ends relay.Life
@@ -176,6 +178,7 @@ func (s *server) listen() error {
 		handler   http.Handler
 	}{
 		{"portal.listen", conf.Portal.Listen, pages},
+		{"recipients.listen", conf.Recipients.Listen, s.own},
 		{"metrics.listen", conf.Metrics.Listen, s.metricsPage()},
 	} {
 		if w.addr == "" {
@@ -237,6 +240,9 @@ func (s *server) run(ctx context.Context) error {
 	go s.hangups(background)
 	go s.watchdog(background)
 	go s.watch(background)
+	if s.digests != nil {
+		go s.digests.Run(background)
+	}
 	go (&report.Roller{Store: s.o.store, Log: s.log}).Run(background)
 	for _, l := range s.mail {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })

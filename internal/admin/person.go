@@ -3,9 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"reflect"
-	"strings"
 
 	"postern/internal/mail"
 	"postern/internal/store"
@@ -13,6 +11,13 @@ import (
 
 // maxOwn is how many entries of one's own anybody needs.
 const maxOwn = 200
+
+// Errors of a recipient's own list.
+var (
+	ErrNoSender = errors.New("there is no such sender: give an e-mail address or a domain")
+	ErrListFull = errors.New("the list is full: remove some senders first")
+	ErrListed   = errors.New("this sender is on the list already: remove the entry first to change it")
+)
 
 // ErrNotYours means that there is no such copy, or that it is somebody else's; who
 // asks is not told which.
@@ -88,22 +93,23 @@ func (a *Admin) SetPerson(ctx context.Context, tenant, addr string, s store.Pers
 	return a.note(ctx, tenant, "recipient.settings", addr, asJSON(was), asJSON(s))
 }
 
-// AddOwnEntry adds a sender, an address or a domain, to a recipient's own list.
+// AddOwnEntry adds a sender, an address or a domain, to a recipient's own list. The
+// error is ErrNoSender, ErrListFull or ErrListed.
 func (a *Admin) AddOwnEntry(ctx context.Context, tenant, addr, sender string, allow bool) error {
 	e := mail.ListEntry{Allow: allow, Recipient: addr, ID: string(mail.NewID()), CreatedAt: a.now()}
 	if err := readSender(sender, &e); err != nil || e.Network.IsValid() {
-		return fmt.Errorf("%q is neither an e-mail address nor a domain", strings.TrimSpace(sender))
+		return ErrNoSender
 	}
 	have, err := a.Store.Entries(ctx, tenant, addr)
 	if err != nil {
 		return err
 	}
 	if len(have) >= maxOwn {
-		return fmt.Errorf("your list is full with %d senders: remove some first", maxOwn)
+		return ErrListFull
 	}
 	for _, old := range have {
 		if old.Address == e.Address && old.Domain == e.Domain {
-			return errors.New("this sender is on your list already: remove the entry first to change it")
+			return ErrListed
 		}
 	}
 	if err := a.Store.AddEntry(ctx, tenant, e); err != nil {
@@ -116,11 +122,12 @@ func (a *Admin) AddOwnEntry(ctx context.Context, tenant, addr, sender string, al
 	return a.note(ctx, tenant, "recipient."+kind, addr, "", e.Address+e.Domain)
 }
 
-// RemoveOwnEntry removes an entry of a recipient's own list.
+// RemoveOwnEntry removes an entry of a recipient's own list; ErrNoSender if it has
+// none of that id.
 func (a *Admin) RemoveOwnEntry(ctx context.Context, tenant, addr, id string) error {
 	err := a.Store.RemoveOwnEntry(ctx, tenant, addr, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return errors.New("this entry is not on your list (any more)")
+		return ErrNoSender
 	}
 	if err != nil {
 		return err

@@ -29,10 +29,11 @@ type visit struct {
 	*admin.Exchange // in the visitor's name
 	session         store.Session
 	user            store.User
-	tenant          mail.Tenant // of the path; zero on pages of the whole system
-	words           *words      // the visitor's language
-	theme           string      // "light", "dark" or "" for the system's
-	id              string      // of the request, told with errors
+	person          store.Person // on the pages of recipients; zero elsewhere and when nobody is signed in
+	tenant          mail.Tenant  // of the path; zero on pages of the whole system
+	words           *words       // the visitor's language
+	theme           string       // "light", "dark" or "" for the system's
+	id              string       // of the request, told with errors
 }
 
 func (v *visit) signedIn() bool { return v.session.Stage == admin.StageIn }
@@ -116,7 +117,10 @@ func enter(w http.ResponseWriter, r *http.Request, token string) {
 
 // guard lets a request through to its handler only if the table allows it, and
 // writes what comes of it.
-func (p *Portal) guard(rt route) http.Handler {
+func (p *Portal) guard(rt route) http.Handler { return p.serve(rt, p.identify, p.admit) }
+
+// serve answers a route for whom identify finds and admit lets through.
+func (p *Portal) serve(rt route, identify func(*http.Request, *visit) error, admit func(http.ResponseWriter, *http.Request, *visit, route) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := r.Context(), context.CancelFunc(func() {})
 		if !strings.HasSuffix(rt.path, "/live") {
@@ -133,9 +137,9 @@ func (p *Portal) guard(rt route) http.Handler {
 		if _, err := r.Cookie(noticeCookie); err == nil && r.Method == http.MethodGet && r.URL.Path != "/" {
 			setCookie(w, r, noticeCookie, "", -1) // said once
 		}
-		err := p.identify(r, v)
+		err := identify(r, v)
 		if err == nil {
-			err = p.admit(w, r, v, rt)
+			err = admit(w, r, v, rt)
 		}
 		if err != nil {
 			p.fail(w, r, v, err)

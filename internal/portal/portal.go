@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"postern/internal/admin"
@@ -12,6 +13,7 @@ import (
 	"postern/internal/relay/deliver"
 	"postern/internal/relay/parse/preview"
 	"postern/internal/replay"
+	"postern/internal/relay/quarantine/digest"
 	"postern/internal/store"
 )
 
@@ -30,10 +32,21 @@ type Portal struct {
 	Keep     time.Duration // for which held mail is kept where a tenant says nothing
 	Log      *slog.Logger
 
+	Letters *digest.Composer                                 // writes to recipients; nil when they have no pages
+	Post    func(ctx context.Context, l digest.Letter) error // sends what Letters wrote
+	Asked   func(tenant string, id mail.ID, n int)           // tells administrators of a request
+
+	links  links
 	pages  *pages
 	counts counts
 	shelf  replay.Shelf
 	again  agains
+}
+
+// links bounds the sign-in links of recipients that are made at a time.
+type links struct {
+	once sync.Once
+	busy chan struct{}
 }
 
 // Held is the relay's side of the quarantine.

@@ -21,6 +21,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
+	"postern/internal/relay/quarantine/digest"
 	"postern/internal/seal"
 	"postern/internal/store"
 )
@@ -102,6 +103,9 @@ func houseOver(t *testing.T, st *store.Store, root *seal.Root) *house {
 		Prefix:   "x-trustifi",
 		Version:  "test",
 		Log:      slog.New(slog.DiscardHandler),
+		Letters:  &digest.Composer{Hostname: "relay.example.net", URL: "https://held.example.net", Signer: digest.Signer{Keys: []digest.Key{digest.NewKey([32]byte{1})}}},
+		Post:     func(context.Context, digest.Letter) error { return nil },
+		Asked:    func(string, mail.ID, int) {},
 	}
 	h, err := p.Handler()
 	if err != nil {

@@ -25,6 +25,7 @@ type shell struct {
 	Hostname string
 	Version  string
 	Base     string // "/t/TENANT" of the page's tenant
+	Own      bool   // a recipient's own pages
 }
 
 type menuGroup struct {
@@ -48,6 +49,10 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 	s := &shell{words: v.words, Title: title, Path: r.URL.Path, Theme: v.theme, Hostname: p.Hostname, Version: p.Version, Tenant: v.tenant, Notice: noticeOf(r)}
 	if v.session.Email != "" {
 		s.Form = p.Exchange.FormToken(v.session)
+	}
+	if v.person.Addr != "" {
+		s.ownShell(v)
+		return s
 	}
 	if !v.signedIn() {
 		return s
@@ -75,8 +80,8 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 // menu lists what the visitor may open; the routes' table decides.
 func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 	groups := []menuGroup{
-		{"Mail", []menuItem{{"Overview", "/t/{tenant}/{$}", false}, {"Quarantine", "/t/{tenant}/quarantine", false}, {"Message trace", "/t/{tenant}/trace", false}, {"Queue", "/t/{tenant}/queue", false}, {"Verdict reports", "/t/{tenant}/verdict-reports", false}, {"Reports", "/t/{tenant}/reports", false}}},
-		{"Inbound Management", []menuItem{{"Plan Settings", "/t/{tenant}/inbound/plan", false}}},
+		{"Mail", []menuItem{{"Overview", "/t/{tenant}/{$}", false}, {"Quarantine", "/t/{tenant}/quarantine", false}, {"Requests", "/t/{tenant}/requests", false}, {"Message trace", "/t/{tenant}/trace", false}, {"Queue", "/t/{tenant}/queue", false}, {"Verdict reports", "/t/{tenant}/verdict-reports", false}, {"Reports", "/t/{tenant}/reports", false}}},
+		{"Inbound Management", []menuItem{{"Plan Settings", "/t/{tenant}/inbound/plan", false}, {"Recipients", "/t/{tenant}/inbound/recipients", false}}},
 		{"Policies", []menuItem{{"Thresholds and actions", "/t/{tenant}/policies", false}, {"Senders", "/t/{tenant}/senders", false}, {"People", "/t/{tenant}/people", false}, {"Retention", "/t/{tenant}/retention", false}, {"Notifications", "/t/{tenant}/notifications", false}}},
 		{"Administration", []menuItem{{"Tenants", "/tenants", false}, {"Users", "/users", false}, {"Audit log", "/audit", false}, {"Audit log", "/t/{tenant}/audit", false}}},
 	}

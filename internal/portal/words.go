@@ -62,6 +62,26 @@ func (w *words) T(english string, args ...any) string {
 	return s
 }
 
+// Weekday is a day of the week by its number, Sunday 0.
+func (w *words) Weekday(day string) string {
+	t := w.T
+	switch day {
+	case "1":
+		return t("Monday")
+	case "2":
+		return t("Tuesday")
+	case "3":
+		return t("Wednesday")
+	case "4":
+		return t("Thursday")
+	case "5":
+		return t("Friday")
+	case "6":
+		return t("Saturday")
+	}
+	return t("Sunday")
+}
+
 // Words are these words, for components that take them.
 func (w *words) Words() *words { return w }
 

@@ -110,27 +110,45 @@ func (c *Composer) Digest(id mail.ID, t mail.Tenant, rules mail.Recipients, to R
 
 // Sample is a digest with made-up messages, whose links lead nowhere.
 func (c *Composer) Sample(id mail.ID, t mail.Tenant, rules mail.Recipients, to Reader, now time.Time) (Letter, error) {
+	v := c.sample(t, rules, to, now)
+	l := c.letter(id, t, rules, to, v.Title)
+	l.Why = "A test digest, written by Postern itself."
+	return l, c.fill(&l, t, rules, to, "digest.html", v, now)
+}
+
+// Preview is both parts of what Sample sends.
+func (c *Composer) Preview(t mail.Tenant, rules mail.Recipients, to Reader, now time.Time) (page []byte, text string, err error) {
+	v := c.sample(t, rules, to, now)
+	var b bytes.Buffer
+	if err := parsed.ExecuteTemplate(&b, "digest.html", v); err != nil {
+		return nil, "", fmt.Errorf("preview of a digest: %w", err)
+	}
+	return b.Bytes(), v.text(), nil
+}
+
+func (c *Composer) sample(t mail.Tenant, rules mail.Recipients, to Reader, now time.Time) view {
 	w := wordsIn(to.Lang)
-	items := []Item{
+	var items []Item
+	for _, it := range []Item{
 		{From: "offers@shop.example", Subject: w.T("Twelve pairs of socks for the price of eleven"), Verdict: mail.Spam, HeldAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour)},
 		{From: "accounts@supplier.example", Subject: w.T("Invoice 2041 (protected by a password)"), Verdict: mail.Suspicious, HeldAt: now.Add(-2 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour)},
+	} {
+		if rules.Lists(it.Verdict) {
+			items = append(items, it)
+		}
 	}
 	v := c.view(t, to, items, false)
 	v.Test = true
 	for _, it := range items {
-		if !rules.Lists(it.Verdict) {
-			continue
-		}
 		r := c.show(v.words, to, it)
-		r.Do = doing(v.words, rules.Permission(it.Verdict, 0))
-		if rules.Permission(it.Verdict, 0) != mail.MayNot {
+		may := rules.Permission(it.Verdict, 0)
+		r.Do = doing(v.words, may)
+		if may != mail.MayNot {
 			r.Link = c.URL + "/held/test"
 		}
 		v.Rows = append(v.Rows, r)
 	}
-	l := c.letter(id, t, rules, to, v.Title)
-	l.Why = "A test digest, written by Postern itself."
-	return l, c.fill(&l, t, rules, to, "digest.html", v, now)
+	return v
 }
 
 // SignIn writes the mail with a sign-in link.
