@@ -12,8 +12,8 @@ import (
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/relay/parse/preview"
-	"postern/internal/replay"
 	"postern/internal/relay/quarantine/digest"
+	"postern/internal/replay"
 	"postern/internal/store"
 )
 
