@@ -188,7 +188,12 @@ func (a *Admin) Session(ctx context.Context, token string) (store.Session, store
 	if len(token) != 43 { // 256 bits in base64
 		return store.Session{}, store.User{}, ErrSignedOut
 	}
-	s, err := a.Store.Session(ctx, hashToken(token))
+	return a.SessionByHash(ctx, hashToken(token))
+}
+
+// SessionByHash is Session for who kept the token's hash while a browser was away.
+func (a *Admin) SessionByHash(ctx context.Context, hash []byte) (store.Session, store.User, error) {
+	s, err := a.Store.Session(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrSignedOut
 	}

@@ -35,6 +35,8 @@ var floors = map[string]int{
 	"internal/relay/quarantine": 2,
 	"internal/exchange":         2,
 	"internal/webhook":          2,
+	"internal/provider":         2,
+	"internal/providertest":     0,
 	"internal/report":           2,
 	"internal/relay":            3,
 	"internal/relay/judge":      3, // composes parse, mailauth and scan within the worker; below relay in the tree

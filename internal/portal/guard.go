@@ -269,6 +269,9 @@ func (p *Portal) askAgain(w http.ResponseWriter, r *http.Request, v *visit) (ask
 		return true, err
 	}
 	page.Ask.Fields = page.Fields
+	if err := p.offerProvider(r, v, &page); err != nil {
+		return true, err
+	}
 	return true, p.render(w, http.StatusOK, "confirm", page)
 }
 
@@ -289,11 +292,13 @@ func sent(r *http.Request) (all []field) {
 // confirmPage asks for the second factor before something weighty.
 type confirmPage struct {
 	*shell
-	Why    string
-	Action string
-	Fields []field
-	App    bool // there is an authenticator app
-	Ask    passkeyAsk
+	Why      string
+	Action   string
+	Fields   []field
+	App      bool // there is an authenticator app
+	Ask      passkeyAsk
+	Provider string // that can prove it is still the visitor, "" for none
+	Again    string // what was sent, sealed, for the way there and back
 }
 
 type field struct{ Name, Value string }

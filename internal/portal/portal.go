@@ -38,6 +38,7 @@ type Portal struct {
 
 	links  links
 	pages  *pages
+	idp    idp
 	counts counts
 	shelf  replay.Shelf
 	again  agains

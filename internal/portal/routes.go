@@ -44,6 +44,9 @@ func (p *Portal) routes() []route {
 		{"GET", "/sign-in/code", proving, nil, false, p.codeForm},
 		{"POST", "/sign-in/code", proving, nil, false, p.code},
 		{"POST", "/sign-in/passkey", public, nil, false, p.passkeySignIn},
+		{"GET", "/sign-in/provider", public, nil, false, p.toProvider},
+		{"GET", "/sign-in/provider/return", public, nil, false, p.fromProvider},
+		{"POST", "/sign-in/provider/again", signedIn, everybody, false, p.proveAtProvider},
 		{"GET", "/setup", public, nil, false, p.setupForm},
 		{"POST", "/setup", public, nil, false, p.setup},
 		{"GET", "/invitation", public, nil, false, p.invitationForm},
@@ -62,6 +65,7 @@ func (p *Portal) routes() []route {
 		{"POST", "/account/passkeys/{id}/remove", signedIn, everybody, true, p.removePasskey},
 		{"POST", "/account/recovery", signedIn, everybody, true, p.renewRecovery},
 		{"POST", "/account/sessions/end", signedIn, everybody, false, p.endOthers},
+		{"POST", "/account/link", signedIn, everybody, true, p.linkProvider},
 		{"GET", "/design", signedIn, everybody, false, p.design},
 
 		{"GET", "/users", signedIn, owners, false, p.users},
@@ -75,6 +79,10 @@ func (p *Portal) routes() []route {
 		{"POST", "/users/{email}/role", signedIn, owners, true, p.setRole},
 		{"POST", "/users/{email}/disable", signedIn, owners, true, p.disableUser},
 		{"POST", "/users/{email}/enable", signedIn, owners, true, p.enableUser},
+
+		{"GET", "/provider", system, owners, false, p.providerForm},
+		{"POST", "/provider", system, owners, true, p.saveProvider},
+		{"POST", "/provider/remove", system, owners, true, p.removeProvider},
 
 		{"GET", "/tenants", system, staff, false, p.tenants},
 		{"POST", "/tenants", system, changers, false, p.addTenant},

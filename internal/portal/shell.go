@@ -83,7 +83,12 @@ func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 		{"Mail", []menuItem{{"Overview", "/t/{tenant}/{$}", false}, {"Quarantine", "/t/{tenant}/quarantine", false}, {"Requests", "/t/{tenant}/requests", false}, {"Message trace", "/t/{tenant}/trace", false}, {"Queue", "/t/{tenant}/queue", false}, {"Verdict reports", "/t/{tenant}/verdict-reports", false}, {"Reports", "/t/{tenant}/reports", false}}},
 		{"Inbound Management", []menuItem{{"Plan Settings", "/t/{tenant}/inbound/plan", false}, {"Recipients", "/t/{tenant}/inbound/recipients", false}}},
 		{"Policies", []menuItem{{"Thresholds and actions", "/t/{tenant}/policies", false}, {"Senders", "/t/{tenant}/senders", false}, {"People", "/t/{tenant}/people", false}, {"Retention", "/t/{tenant}/retention", false}, {"Notifications", "/t/{tenant}/notifications", false}}},
-		{"Administration", []menuItem{{"Tenants", "/tenants", false}, {"Users", "/users", false}, {"Audit log", "/audit", false}, {"Audit log", "/t/{tenant}/audit", false}}},
+		{"Administration", []menuItem{
+			{"Tenants", "/tenants", false},
+			{"Users", "/users", false},
+			{"Sign-in elsewhere", "/provider", false},
+			{"Audit log", "/audit", false}, {"Audit log", "/t/{tenant}/audit", false},
+		}},
 	}
 	allowed := map[string]bool{}
 	for _, rt := range p.routes() {

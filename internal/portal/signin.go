@@ -12,14 +12,19 @@ import (
 // signInPage asks for address and password.
 type signInPage struct {
 	*shell
-	Address string
-	Next    string
-	Why     string     // the last try failed
-	Ask     passkeyAsk // for a passkey instead
+	Address   string
+	Next      string
+	Why       string     // the last try failed
+	Ask       passkeyAsk // for a passkey instead
+	Elsewhere string     // name of the provider, "" for none
 }
 
 func (p *Portal) showSignIn(w http.ResponseWriter, r *http.Request, v *visit, status int, page signInPage) error {
 	page.shell = p.shell(r, v, "Sign in")
+	var err error
+	if page.Elsewhere, err = p.providerName(r); err != nil {
+		return err
+	}
 	if site := p.site(r); site.Host != "" {
 		c, err := v.AskPasskey(site)
 		if err != nil {

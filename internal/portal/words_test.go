@@ -30,8 +30,7 @@ func sentences(t *testing.T) []string {
 	keys = append(keys, "My mail", "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
 		"The address or the password is not right.", "This code is not right, or it was used before: wait for the next one and enter it.",
 		"This token is not right, was used before, or has ended.", "Too many sign-ins failed: wait some minutes, then try again.")
-	keys = append(keys, "This passkey is not known here, or it was removed.", "This passkey counts backwards, so somebody may have a copy of it: sign in another way, remove it from your account and set it up anew.",
-		"This took too long or was done before: reload the page and try again.", "This is your only second factor: set up another one first.")
+	keys = append(keys, signInSentences()...)
 	dir := os.DirFS("..")
 	for _, pattern := range []string{"portal/*.go", "portal/templates/*.html", "report/*.go"} {
 		files, err := fs.Glob(dir, pattern)
