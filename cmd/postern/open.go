@@ -28,6 +28,7 @@ type opened struct {
 	root     *seal.Root
 	store    *store.Store
 	resolver *dns.Resolver
+	signIns  *admin.SignIns // of a process that lives on; nil on the command line
 }
 
 // openStore opens the data folder of conf; a running relay may have it open too.

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"postern/internal/admin"
 	"postern/internal/metric"
 	"postern/internal/relay"
 	"postern/internal/relay/ingress"
@@ -97,6 +98,7 @@ type webListener struct {
 
 func newServer(ctx context.Context, o *opened) (*server, error) {
 	s := &server{o: o, log: o.log, figures: prometheus.NewRegistry()}
+	o.signIns = &admin.SignIns{}
 	s.metric = metric.New(s.figures)
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop

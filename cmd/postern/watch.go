@@ -49,7 +49,7 @@ func (s *server) watch(ctx context.Context) {
 func (s *server) watchTenant(ctx context.Context, tenant string) {
 	seen, err := s.o.observe(ctx, newExchange(s.o, nil), tenant)
 	switch {
-	case errors.Is(err, admin.ErrNotConnected) || ctx.Err() != nil:
+	case errors.Is(err, admin.ErrNotConnected) || errors.Is(err, admin.ErrSignInAgain) || ctx.Err() != nil:
 		return
 	case err != nil:
 		s.relay.Alarm("exchange-unreachable", tenant, "Exchange could not be watched: "+oneLine(err))
@@ -71,6 +71,7 @@ func newExchange(o *opened, progress func(exchange.Event)) *admin.Exchange {
 		Prefix:    o.conf.Relay.HeaderPrefix,
 		Progress:  progress,
 		Runs:      &admin.Runs{},
+		SignIns:   o.signIns,
 		Relay:     o.ownCertificate,
 		TryMTA:    o.tryMTA,
 	}

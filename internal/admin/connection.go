@@ -20,6 +20,7 @@ type Connection struct {
 	Kind         signin.Kind     `json:"kind"`
 	Account      string          `json:"account,omitempty"`
 	ConnectedAt  time.Time       `json:"connected_at"`
+	Until        time.Time       `json:"until,omitzero"` // when the command line's sign-in of a person ends
 	Session      json.RawMessage `json:"-"`
 }
 
@@ -85,9 +86,20 @@ func scope(c adminapi.Cloud) string {
 	return c.Exchange + "/.default"
 }
 
-// keep stores the session and what is shown of it.
+// keep stores the session and what is shown of it. What a person's sign-in gave is
+// never stored by a process that lives on: see SignIns.
 func (x *Exchange) keep(ctx context.Context, tenant string, s *signin.Session, conn Connection) error {
-	octets, err := s.Export()
+	var octets []byte
+	var err error
+	switch {
+	case s.Kind != signin.Person:
+		octets, err = s.Export()
+	case x.SignIns != nil:
+		x.SignIns.put(tenant, conn.ConnectedAt, s)
+	default:
+		conn.Until = conn.ConnectedAt.Add(briefly)
+		octets, err = s.Brief()
+	}
 	if err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
 	}
@@ -95,7 +107,12 @@ func (x *Exchange) keep(ctx context.Context, tenant string, s *signin.Session, c
 	if err != nil {
 		return err
 	}
-	return errors.Join(x.putSealed(ctx, tenant, sessionSetting, octets), x.putSealed(ctx, tenant, connectionSetting, shown))
+	if octets == nil {
+		err = x.Store.PutSetting(ctx, tenant, sessionSetting, nil)
+	} else {
+		err = x.putSealed(ctx, tenant, sessionSetting, octets)
+	}
+	return errors.Join(err, x.putSealed(ctx, tenant, connectionSetting, shown))
 }
 
 // Connection tells how a tenant is connected; ErrNotConnected if it is not.
@@ -111,7 +128,7 @@ func (x *Exchange) Connection(ctx context.Context, tenant string) (Connection, e
 	return c, json.Unmarshal(shown, &c)
 }
 
-// Disconnect forgets the sign-in. steps say what is still to be revoked at
+// Disconnect forgets the sign-in: no process uses it for another call. steps say what is still to be revoked at
 // Microsoft, where only an administrator can.
 func (x *Exchange) Disconnect(ctx context.Context, tenant string) (steps []string, err error) {
 	conn, err := x.Connection(ctx, tenant)
@@ -122,6 +139,7 @@ func (x *Exchange) Disconnect(ctx context.Context, tenant string) (steps []strin
 	if err != nil {
 		return nil, err
 	}
+	x.SignIns.forget(tenant)
 	for _, name := range []string{sessionSetting, connectionSetting} {
 		if err := x.Store.PutSetting(ctx, tenant, name, nil); err != nil {
 			return nil, err

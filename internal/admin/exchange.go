@@ -24,6 +24,7 @@ type Exchange struct {
 	Addresses []string // relay egress, as Exchange sees it
 	Reverse   string   // domain that reverse DNS gives for every one of them, "" if there is none
 	Prefix    string   // of the control headers
+	SignIns   *SignIns // of persons; nil on the command line
 	Progress  func(exchange.Event)
 	Runs      *Runs                                                 // shared by every door of this process; only Start and StartConnect need it
 	Relay     func(ctx context.Context, host, tlsName string) error // whether Exchange will take the relay's certificate; nil: not looked at
@@ -37,29 +38,23 @@ func (x *Exchange) Engine(ctx context.Context, tenant string) (*exchange.Engine,
 	if err != nil {
 		return nil, err
 	}
-	octets, err := x.sealed(ctx, tenant, sessionSetting)
+	session, err := x.session(ctx, tenant, conn)
 	if err != nil {
 		return nil, err
-	}
-	session, err := signin.Restore(octets, nil)
-	if err != nil {
-		return nil, fmt.Errorf("the stored sign-in cannot be used, connect again: %w", err)
 	}
 	cloud, err := adminapi.CloudFor(x.Cloud)
 	if err != nil {
 		return nil, err
 	}
-	session.Saved = func() {
-		if renewed, err := session.Export(); err == nil {
-			_ = x.putSealed(context.WithoutCancel(ctx), tenant, sessionSetting, renewed) // else the person signs in again sooner
-		}
-	}
+	token := x.token(tenant, conn, session)
+	client := x.client(session, conn, cloud, tenant, append(exchange.Cmdlets(), exchange.ProtectionCmdlets()...))
+	client.Token = token
 	held := &hold{Journal: Journal{x.Admin, tenant}}
 	return &exchange.Engine{
-		Commander: x.client(session, conn, cloud, tenant, append(exchange.Cmdlets(), exchange.ProtectionCmdlets()...)),
+		Commander: client,
 		Journal:   held,
 		Lock:      held.take,
-		Probes:    exchange.Probes{MX: x.mx, Relay: x.Relay, Roles: rolesOf(session)},
+		Probes:    exchange.Probes{MX: x.mx, Relay: x.Relay, Roles: rolesOf(token)},
 		Progress:  x.Progress,
 		RoundTrip: x.roundTrip(tenant),
 		Drain:     func(ctx context.Context) error { return x.drain(ctx, tenant) },
@@ -122,9 +117,9 @@ const (
 	drainTime  = 15 * time.Minute       // that it may take
 )
 
-func rolesOf(s *signin.Session) func(context.Context) ([]string, error) {
+func rolesOf(get func(context.Context, bool) (string, error)) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
-		token, err := s.Token(ctx, false)
+		token, err := get(ctx, false)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ func (of *office) scripted(t *testing.T, spec Spec) *scripted {
 func (s *scripted) run(t *testing.T, mode string) (*ScriptReport, error) {
 	t.Helper()
 	var sent string
+	var steps []string
 	host := &ps.Host{Files: s.files, Now: func() time.Time { return time.Now() },
 		Command: func(ctx context.Context, name string, params map[string]any) ([]any, []string, bool, error) {
 			if name == "Connect-ExchangeOnline" {
@@ -45,18 +47,29 @@ func (s *scripted) run(t *testing.T, mode string) (*ScriptReport, error) {
 			return out, nil, strings.Contains(name, "-"), err
 		},
 		Rest: func(_ context.Context, _, _ string, headers map[string]string, body string) (string, error) {
-			if headers["Authorization"] != "Bearer one-time" {
+			var told struct{ Step string }
+			switch {
+			case headers["Authorization"] == "Bearer one-time" && steps == nil:
+				steps = []string{}
+				return `{"key":"of-this-run"}`, nil
+			case headers["Authorization"] != "Bearer of-this-run":
 				t.Errorf("the report was sent with %v", headers)
+			case json.Unmarshal([]byte(body), &told) == nil && told.Step != "":
+				steps = append(steps, told.Step)
+			default:
+				sent = body
 			}
-			sent = body
-			return "", nil
+			return "{}", nil
 		}}
 	res, err := s.script.Run(t.Context(), host, map[string]any{"Mode": mode, "StateFile": "state.json"})
 	r, jerr := ReadScriptReport("contoso", []byte(sent))
 	if jerr != nil {
 		t.Fatalf("mode %s: no report: %v, %v\n%s\n%v", mode, jerr, err, res.Text, res.Messages)
 	}
-	if strings.Contains(sent, testKey) || strings.Contains(sent, testToken) {
+	if mode != "Verify" && len(steps) < 8 && err == nil {
+		t.Errorf("mode %s told only the steps %q", mode, steps)
+	}
+	if all := sent + strings.Join(steps, " "); strings.Contains(all, testKey) || strings.Contains(all, testToken) {
 		t.Error("a secret is in the report")
 	}
 	return r, err

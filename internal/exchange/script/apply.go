@@ -51,6 +51,7 @@ func (w *writer) apply(s Setup) {
 	for i, o := range s.Objects {
 		w.line("")
 		w.line("# %d. %s", i+1, comment(o.ID))
+		w.line("Send-Step %s", w.q(o.Kind+" "+o.Name))
 		w.find(o)
 		switch {
 		case single(o.Kind):

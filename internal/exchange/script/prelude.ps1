@@ -66,6 +66,17 @@ function Get-Task {
     foreach ($sub in $subs) { Get-Task $sub }
 }
 
+# Tells Postern how far the run is. What cannot be told stops nothing.
+function Send-Step {
+    param($Step)
+    if (-not $telling) { return }
+    try {
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $reportKey" } -ContentType 'application/json' -Body (@{ step = $Step } | ConvertTo-Json) | Out-Null
+    } catch {
+        Write-Warning 'This step could not be told to Postern; the run goes on.'
+    }
+}
+
 # Whether the object still has what this script gave it.
 function Test-Ours {
     param($Name, $Wanted, $Have)

@@ -107,6 +107,7 @@ func rank(o Object) int {
 func (w *writer) undo(n int, o Object) {
 	w.line("")
 	w.line("# %d. %s", n, comment(o.ID))
+	w.line("Send-Step %s", w.q(o.Kind+" "+o.Name))
 	w.line("$saved = Get-Saved $state %s", w.q(o.ID))
 	w.find(o)
 	w.open("if (($null -ne $saved) -and ($null -ne $have)) {")

@@ -70,6 +70,8 @@ func Render(s Setup) (string, error) {
 	w.line("$drift = @()")
 	w.line("$foreign = @()")
 	w.line("$problem = $null")
+	w.line("$telling = $false")
+	w.line("$reportKey = ''")
 	w.open("try {")
 	w.begin(s)
 	w.open("if ($Mode -eq 'Apply') {")
@@ -270,6 +272,7 @@ func stepText(steps []string) string {
 // begin connects, reads the state file, and makes sure of what everything needs.
 func (w *writer) begin(s Setup) {
 	w.line("if (-not (@('Apply', 'Verify', 'Rollback') -contains $Mode)) { throw 'Mode is Apply, Verify or Rollback.' }")
+	w.tell(s)
 	w.line("if (-not $SkipConnect) { Connect-ExchangeOnline -Organization $Organization -ShowBanner:$false }")
 	w.open("if (Test-Path -Path $StateFile) {")
 	w.line("$file = Get-Content -Path $StateFile -Raw | ConvertFrom-Json")
@@ -278,13 +281,26 @@ func (w *writer) begin(s Setup) {
 	w.shut("}")
 }
 
+// tell begins the report: the token is given once for the key of this run.
+func (w *writer) tell(s Setup) {
+	w.open("if ('' -ne $ReportUrl) {")
+	w.open("try {")
+	w.line("$answer = Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = \"Bearer $ReportToken\" } -ContentType 'application/json' -Body (@{ mode = $Mode; total = %d } | ConvertTo-Json)", len(s.Objects))
+	w.line("$reportKey = $answer.key")
+	w.line("$telling = ($null -ne $reportKey)")
+	w.mid("} catch {")
+	w.line("Write-Warning 'Postern does not take the report of this run: its address was not reached, or the token was used before or has ended. The run goes on; upload the report at its end.'")
+	w.shut("}")
+	w.shut("}")
+}
+
 func (w *writer) report(s Setup) {
 	w.line("$ok = (($null -eq $problem) -and ($drift.Count -eq 0))")
 	w.line("$report = @{ tenant = $tenant; mode = $Mode; ok = $ok; done = @($done); drift = @($drift); foreign = @($foreign); problem = $problem }")
 	w.line("$json = $report | ConvertTo-Json -Depth 8")
-	w.open("if ('' -ne $ReportUrl) {")
+	w.open("if ($telling) {")
 	w.open("try {")
-	w.line("Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = \"Bearer $ReportToken\" } -ContentType 'application/json' -Body $json | Out-Null")
+	w.line("Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = \"Bearer $reportKey\" } -ContentType 'application/json' -Body $json | Out-Null")
 	w.mid("} catch {")
 	w.line("Write-Warning 'The report could not be sent; upload it in Postern instead.'")
 	w.shut("}")

@@ -115,7 +115,7 @@ func (s *Session) Token(ctx context.Context, fresh bool) (string, error) {
 	s.mu.Lock()
 	ended := s.ended
 	if fresh {
-		s.cache = withoutAccess(s.cache)
+		s.cache = without(s.cache, "AccessToken")
 	}
 	s.mu.Unlock()
 	if ended {
@@ -165,14 +165,14 @@ func (s *Session) accountID() string {
 	return ""
 }
 
-// withoutAccess drops access tokens from the library's cache, so that the next
-// one is made with the refresh token or the credential.
-func withoutAccess(b []byte) []byte {
+// without drops one sort of token from the library's cache. Without access tokens
+// the next one is made with the refresh token or the credential.
+func without(b []byte, sort string) []byte {
 	var c map[string]json.RawMessage
 	if json.Unmarshal(b, &c) != nil {
 		return nil
 	}
-	delete(c, "AccessToken")
+	delete(c, sort)
 	out, err := json.Marshal(c)
 	if err != nil {
 		return nil
@@ -229,6 +229,23 @@ func (s *Session) Export() ([]byte, error) {
 		return nil, fmt.Errorf("export sign-in: %w", err)
 	}
 	return b, nil
+}
+
+// Brief is Export without what renews a person's sign-in: it is good as long as the
+// access token in hand, about an hour.
+func (s *Session) Brief() ([]byte, error) {
+	s.mu.Lock()
+	whole := s.cache
+	s.cache = without(whole, "RefreshToken")
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		if !s.ended {
+			s.cache = whole
+		}
+		s.mu.Unlock()
+	}()
+	return s.Export()
 }
 
 // Restore makes a Session of Export's octets, without asking anybody. transport

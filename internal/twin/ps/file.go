@@ -246,5 +246,13 @@ func (r *run) rest(in invocation) {
 	if err != nil {
 		r.raise(err.Error(), "WebException")
 	}
+	if strings.HasPrefix(strings.TrimSpace(text), "{") { // an answer in JSON becomes an object
+		d := json.NewDecoder(strings.NewReader(text))
+		d.UseNumber()
+		if v, err := decodeJSON(d); err == nil {
+			r.write(v)
+			return
+		}
+	}
 	r.write(text)
 }

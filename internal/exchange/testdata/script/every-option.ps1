@@ -297,6 +297,17 @@ function Get-Task {
     foreach ($sub in $subs) { Get-Task $sub }
 }
 
+# Tells Postern how far the run is. What cannot be told stops nothing.
+function Send-Step {
+    param($Step)
+    if (-not $telling) { return }
+    try {
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $reportKey" } -ContentType 'application/json' -Body (@{ step = $Step } | ConvertTo-Json) | Out-Null
+    } catch {
+        Write-Warning 'This step could not be told to Postern; the run goes on.'
+    }
+}
+
 # Whether the object still has what this script gave it.
 function Test-Ours {
     param($Name, $Wanted, $Have)
@@ -402,8 +413,19 @@ $done = @()
 $drift = @()
 $foreign = @()
 $problem = $null
+$telling = $false
+$reportKey = ''
 try {
     if (-not (@('Apply', 'Verify', 'Rollback') -contains $Mode)) { throw 'Mode is Apply, Verify or Rollback.' }
+    if ('' -ne $ReportUrl) {
+        try {
+            $answer = Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $ReportToken" } -ContentType 'application/json' -Body (@{ mode = $Mode; total = 11 } | ConvertTo-Json)
+            $reportKey = $answer.key
+            $telling = ($null -ne $reportKey)
+        } catch {
+            Write-Warning 'Postern does not take the report of this run: its address was not reached, or the token was used before or has ended. The run goes on; upload the report at its end.'
+        }
+    }
     if (-not $SkipConnect) { Connect-ExchangeOnline -Organization $Organization -ShowBanner:$false }
     if (Test-Path -Path $StateFile) {
         $file = Get-Content -Path $StateFile -Raw | ConvertFrom-Json
@@ -425,6 +447,7 @@ try {
         }
 
         # 1. remote-domain
+        Send-Step 'RemoteDomain Default'
         $have = Get-RemoteDomain -Identity 'Default'
         if ($null -eq (Get-Saved $state 'remote-domain')) {
             $names = @($want1.Keys)
@@ -436,6 +459,7 @@ try {
         if ($names.Count -ne 0) { Set-RemoteDomain -Identity 'Default' @want1; $done += 'remote-domain/set' }
 
         # 2. connection-filter
+        Send-Step 'HostedConnectionFilterPolicy Default'
         $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
         if ($null -eq (Get-Saved $state 'connection-filter')) {
             $names = @($want2.Keys)
@@ -456,6 +480,7 @@ try {
         if ($names.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' @want2; $done += 'connection-filter/set' }
 
         # 3. spoof-internal-out.postern.example
+        Send-Step 'TenantAllowBlockListSpoofItems *, out.postern.example, Internal'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('out.postern.example') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'spoof-internal-out.postern.example' })
@@ -475,6 +500,7 @@ try {
         }
 
         # 4. spoof-external-out.postern.example
+        Send-Step 'TenantAllowBlockListSpoofItems *, out.postern.example, External'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('out.postern.example') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'spoof-external-out.postern.example' })
@@ -494,6 +520,7 @@ try {
         }
 
         # 5. arc-trust
+        Send-Step 'ArcConfig Default'
         $arc = Get-ArcConfig | Select-Object -First 1
         $have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }
         if ($null -eq (Get-Saved $state 'arc-trust')) {
@@ -514,6 +541,7 @@ try {
         }
 
         # 6. inbound-connector
+        Send-Step 'InboundConnector Trustifi Inbound Connector (Receive)'
         $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Trustifi Inbound Connector (Receive)' } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'inbound-connector' })
@@ -533,6 +561,7 @@ try {
         }
 
         # 7. outbound-connector
+        Send-Step 'OutboundConnector Trustifi Inbound Connector (Send)'
         $have = Get-OutboundConnector -Identity 'Trustifi Inbound Connector (Send)' -ErrorAction SilentlyContinue
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'outbound-connector' })
@@ -564,6 +593,7 @@ try {
         }
 
         # 8. rule-strip-processed
+        Send-Step 'TransportRule Trustifi Inbound Remove Processed Mark'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Remove Processed Mark' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -592,6 +622,7 @@ try {
         }
 
         # 9. rule-strip-key
+        Send-Step 'TransportRule Trustifi Inbound Remove Key Header'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Remove Key Header' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -620,6 +651,7 @@ try {
         }
 
         # 10. rule-redirect
+        Send-Step 'TransportRule Trustifi Inbound Relay'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Relay' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -651,6 +683,7 @@ try {
         }
 
         # 11. rule-clutter
+        Send-Step 'TransportRule Trustifi Inbound Bypass Clutter'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Bypass Clutter' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -750,6 +783,7 @@ try {
         }
 
         # 11. rule-clutter
+        Send-Step 'TransportRule Trustifi Inbound Bypass Clutter'
         $saved = Get-Saved $state 'rule-clutter'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Bypass Clutter' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -770,6 +804,7 @@ try {
         }
 
         # 10. rule-redirect
+        Send-Step 'TransportRule Trustifi Inbound Relay'
         $saved = Get-Saved $state 'rule-redirect'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Relay' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -790,6 +825,7 @@ try {
         }
 
         # 8. rule-strip-processed
+        Send-Step 'TransportRule Trustifi Inbound Remove Processed Mark'
         $saved = Get-Saved $state 'rule-strip-processed'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Remove Processed Mark' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -810,6 +846,7 @@ try {
         }
 
         # 9. rule-strip-key
+        Send-Step 'TransportRule Trustifi Inbound Remove Key Header'
         $saved = Get-Saved $state 'rule-strip-key'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Trustifi Inbound Remove Key Header' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -830,6 +867,7 @@ try {
         }
 
         # 7. outbound-connector
+        Send-Step 'OutboundConnector Trustifi Inbound Connector (Send)'
         $saved = Get-Saved $state 'outbound-connector'
         $have = Get-OutboundConnector -Identity 'Trustifi Inbound Connector (Send)' -ErrorAction SilentlyContinue
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -846,6 +884,7 @@ try {
         }
 
         # 6. inbound-connector
+        Send-Step 'InboundConnector Trustifi Inbound Connector (Receive)'
         $saved = Get-Saved $state 'inbound-connector'
         $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Trustifi Inbound Connector (Receive)' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -861,6 +900,7 @@ try {
         }
 
         # 3. spoof-internal-out.postern.example
+        Send-Step 'TenantAllowBlockListSpoofItems *, out.postern.example, Internal'
         $saved = Get-Saved $state 'spoof-internal-out.postern.example'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('out.postern.example') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -874,6 +914,7 @@ try {
         }
 
         # 4. spoof-external-out.postern.example
+        Send-Step 'TenantAllowBlockListSpoofItems *, out.postern.example, External'
         $saved = Get-Saved $state 'spoof-external-out.postern.example'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('out.postern.example') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -887,6 +928,7 @@ try {
         }
 
         # 2. connection-filter
+        Send-Step 'HostedConnectionFilterPolicy Default'
         $saved = Get-Saved $state 'connection-filter'
         $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -900,6 +942,7 @@ try {
         }
 
         # 5. arc-trust
+        Send-Step 'ArcConfig Default'
         $saved = Get-Saved $state 'arc-trust'
         $arc = Get-ArcConfig | Select-Object -First 1
         $have = @{ ArcTrustedSealers = @($arc.ArcTrustedSealers -split ',') }
@@ -915,6 +958,7 @@ try {
         }
 
         # 1. remote-domain
+        Send-Step 'RemoteDomain Default'
         $saved = Get-Saved $state 'remote-domain'
         $have = Get-RemoteDomain -Identity 'Default'
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -960,9 +1004,9 @@ try {
 $ok = (($null -eq $problem) -and ($drift.Count -eq 0))
 $report = @{ tenant = $tenant; mode = $Mode; ok = $ok; done = @($done); drift = @($drift); foreign = @($foreign); problem = $problem }
 $json = $report | ConvertTo-Json -Depth 8
-if ('' -ne $ReportUrl) {
+if ($telling) {
     try {
-        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $ReportToken" } -ContentType 'application/json' -Body $json | Out-Null
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $reportKey" } -ContentType 'application/json' -Body $json | Out-Null
     } catch {
         Write-Warning 'The report could not be sent; upload it in Postern instead.'
     }

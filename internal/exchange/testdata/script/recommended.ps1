@@ -319,6 +319,17 @@ function Get-Task {
     foreach ($sub in $subs) { Get-Task $sub }
 }
 
+# Tells Postern how far the run is. What cannot be told stops nothing.
+function Send-Step {
+    param($Step)
+    if (-not $telling) { return }
+    try {
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $reportKey" } -ContentType 'application/json' -Body (@{ step = $Step } | ConvertTo-Json) | Out-Null
+    } catch {
+        Write-Warning 'This step could not be told to Postern; the run goes on.'
+    }
+}
+
 # Whether the object still has what this script gave it.
 function Test-Ours {
     param($Name, $Wanted, $Have)
@@ -423,8 +434,19 @@ $done = @()
 $drift = @()
 $foreign = @()
 $problem = $null
+$telling = $false
+$reportKey = ''
 try {
     if (-not (@('Apply', 'Verify', 'Rollback') -contains $Mode)) { throw 'Mode is Apply, Verify or Rollback.' }
+    if ('' -ne $ReportUrl) {
+        try {
+            $answer = Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $ReportToken" } -ContentType 'application/json' -Body (@{ mode = $Mode; total = 12 } | ConvertTo-Json)
+            $reportKey = $answer.key
+            $telling = ($null -ne $reportKey)
+        } catch {
+            Write-Warning 'Postern does not take the report of this run: its address was not reached, or the token was used before or has ended. The run goes on; upload the report at its end.'
+        }
+    }
     if (-not $SkipConnect) { Connect-ExchangeOnline -Organization $Organization -ShowBanner:$false }
     if (Test-Path -Path $StateFile) {
         $file = Get-Content -Path $StateFile -Raw | ConvertFrom-Json
@@ -446,6 +468,7 @@ try {
         }
 
         # 1. remote-domain
+        Send-Step 'RemoteDomain Default'
         $have = Get-RemoteDomain -Identity 'Default'
         if ($null -eq (Get-Saved $state 'remote-domain')) {
             $names = @($want1.Keys)
@@ -457,6 +480,7 @@ try {
         if ($names.Count -ne 0) { Set-RemoteDomain -Identity 'Default' @want1; $done += 'remote-domain/set' }
 
         # 2. connection-filter
+        Send-Step 'HostedConnectionFilterPolicy Default'
         $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
         if ($null -eq (Get-Saved $state 'connection-filter')) {
             $names = @($want2.Keys)
@@ -477,6 +501,7 @@ try {
         if ($names.Count -ne 0) { Set-HostedConnectionFilterPolicy -Identity 'Default' @want2; $done += 'connection-filter/set' }
 
         # 3. spoof-internal-192.0.2.10/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 192.0.2.10/24, Internal'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'spoof-internal-192.0.2.10/24' })
@@ -496,6 +521,7 @@ try {
         }
 
         # 4. spoof-external-192.0.2.10/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 192.0.2.10/24, External'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'spoof-external-192.0.2.10/24' })
@@ -515,6 +541,7 @@ try {
         }
 
         # 5. spoof-internal-203.0.113.20/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 203.0.113.20/24, Internal'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'spoof-internal-203.0.113.20/24' })
@@ -534,6 +561,7 @@ try {
         }
 
         # 6. spoof-external-203.0.113.20/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 203.0.113.20/24, External'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'spoof-external-203.0.113.20/24' })
@@ -553,6 +581,7 @@ try {
         }
 
         # 7. inbound-connector
+        Send-Step 'InboundConnector Postern Inbound Connector (Receive)'
         $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'inbound-connector' })
@@ -572,6 +601,7 @@ try {
         }
 
         # 8. outbound-connector
+        Send-Step 'OutboundConnector Postern Inbound Connector (Send)'
         $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
         if ($null -eq $have) {
             $state = @($state | Where-Object { $_.Id -ne 'outbound-connector' })
@@ -603,6 +633,7 @@ try {
         }
 
         # 9. rule-strip-processed
+        Send-Step 'TransportRule Postern Inbound Remove Processed Mark'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -631,6 +662,7 @@ try {
         }
 
         # 10. rule-strip-key
+        Send-Step 'TransportRule Postern Inbound Remove Key Header'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -659,6 +691,7 @@ try {
         }
 
         # 11. rule-redirect
+        Send-Step 'TransportRule Postern Inbound Relay'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -690,6 +723,7 @@ try {
         }
 
         # 12. rule-clutter
+        Send-Step 'TransportRule Postern Inbound Bypass Clutter'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
         $rules = @(Get-TransportRule)
         if ($null -eq $have) {
@@ -778,6 +812,7 @@ try {
         }
 
         # 12. rule-clutter
+        Send-Step 'TransportRule Postern Inbound Bypass Clutter'
         $saved = Get-Saved $state 'rule-clutter'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Bypass Clutter' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -798,6 +833,7 @@ try {
         }
 
         # 11. rule-redirect
+        Send-Step 'TransportRule Postern Inbound Relay'
         $saved = Get-Saved $state 'rule-redirect'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Relay' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -818,6 +854,7 @@ try {
         }
 
         # 9. rule-strip-processed
+        Send-Step 'TransportRule Postern Inbound Remove Processed Mark'
         $saved = Get-Saved $state 'rule-strip-processed'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Processed Mark' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -838,6 +875,7 @@ try {
         }
 
         # 10. rule-strip-key
+        Send-Step 'TransportRule Postern Inbound Remove Key Header'
         $saved = Get-Saved $state 'rule-strip-key'
         $have = Get-TransportRule | Where-Object { $_.Name -eq 'Postern Inbound Remove Key Header' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -858,6 +896,7 @@ try {
         }
 
         # 8. outbound-connector
+        Send-Step 'OutboundConnector Postern Inbound Connector (Send)'
         $saved = Get-Saved $state 'outbound-connector'
         $have = Get-OutboundConnector -Identity 'Postern Inbound Connector (Send)' -ErrorAction SilentlyContinue
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -874,6 +913,7 @@ try {
         }
 
         # 7. inbound-connector
+        Send-Step 'InboundConnector Postern Inbound Connector (Receive)'
         $saved = Get-Saved $state 'inbound-connector'
         $have = Get-InboundConnector | Where-Object { $_.Name -eq 'Postern Inbound Connector (Receive)' } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -889,6 +929,7 @@ try {
         }
 
         # 3. spoof-internal-192.0.2.10/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 192.0.2.10/24, Internal'
         $saved = Get-Saved $state 'spoof-internal-192.0.2.10/24'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -902,6 +943,7 @@ try {
         }
 
         # 4. spoof-external-192.0.2.10/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 192.0.2.10/24, External'
         $saved = Get-Saved $state 'spoof-external-192.0.2.10/24'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('192.0.2.10/24', '192.0.2.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -915,6 +957,7 @@ try {
         }
 
         # 5. spoof-internal-203.0.113.20/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 203.0.113.20/24, Internal'
         $saved = Get-Saved $state 'spoof-internal-203.0.113.20/24'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'Internal') } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -928,6 +971,7 @@ try {
         }
 
         # 6. spoof-external-203.0.113.20/24
+        Send-Step 'TenantAllowBlockListSpoofItems *, 203.0.113.20/24, External'
         $saved = Get-Saved $state 'spoof-external-203.0.113.20/24'
         $have = Get-TenantAllowBlockListSpoofItems | Where-Object { ($_.SpoofedUser -eq '*') -and (@('203.0.113.20/24', '203.0.113.0/24') -contains $_.SendingInfrastructure) -and ($_.SpoofType -eq 'External') } | Select-Object -First 1
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -941,6 +985,7 @@ try {
         }
 
         # 2. connection-filter
+        Send-Step 'HostedConnectionFilterPolicy Default'
         $saved = Get-Saved $state 'connection-filter'
         $have = Get-HostedConnectionFilterPolicy -Identity 'Default'
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -954,6 +999,7 @@ try {
         }
 
         # 1. remote-domain
+        Send-Step 'RemoteDomain Default'
         $saved = Get-Saved $state 'remote-domain'
         $have = Get-RemoteDomain -Identity 'Default'
         if (($null -ne $saved) -and ($null -ne $have)) {
@@ -999,9 +1045,9 @@ try {
 $ok = (($null -eq $problem) -and ($drift.Count -eq 0))
 $report = @{ tenant = $tenant; mode = $Mode; ok = $ok; done = @($done); drift = @($drift); foreign = @($foreign); problem = $problem }
 $json = $report | ConvertTo-Json -Depth 8
-if ('' -ne $ReportUrl) {
+if ($telling) {
     try {
-        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $ReportToken" } -ContentType 'application/json' -Body $json | Out-Null
+        Invoke-RestMethod -Method Post -Uri $ReportUrl -Headers @{ Authorization = "Bearer $reportKey" } -ContentType 'application/json' -Body $json | Out-Null
     } catch {
         Write-Warning 'The report could not be sent; upload it in Postern instead.'
     }

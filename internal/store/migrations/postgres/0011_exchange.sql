@@ -14,7 +14,8 @@ CREATE TABLE leases (
 CREATE TABLE script_runs (
 	tenant     TEXT NOT NULL,
 	id         TEXT NOT NULL,
-	hash       BYTEA NOT NULL UNIQUE,    -- of the token until it is used, then of the run's key
+	hash       BYTEA NOT NULL UNIQUE,    -- of the token, which opens one run
+	key_hash   BYTEA UNIQUE,             -- of the key that this run got for it
 	made_by    TEXT NOT NULL,
 	made_at    BIGINT NOT NULL,
 	until      BIGINT NOT NULL,       -- the token or the key is good no longer

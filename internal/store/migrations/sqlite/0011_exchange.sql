@@ -14,7 +14,8 @@ CREATE TABLE leases (
 CREATE TABLE script_runs (
 	tenant     TEXT NOT NULL,
 	id         TEXT NOT NULL,
-	hash       BLOB NOT NULL UNIQUE,    -- of the token until it is used, then of the run's key
+	hash       BLOB NOT NULL UNIQUE,    -- of the token, which opens one run
+	key_hash   BLOB UNIQUE,             -- of the key that this run got for it
 	made_by    TEXT NOT NULL,
 	made_at    INTEGER NOT NULL,
 	until      INTEGER NOT NULL,       -- the token or the key is good no longer
