@@ -88,7 +88,8 @@ func (b *browser) fill(name, value string) {
 }
 
 // press clicks the first visible button or link with that text within main, and
-// waits until the page it leads to is there.
+// waits until the page or the dialog it leads to is there. While a dialog is open
+// only what is in it can be pressed.
 func (b *browser) press(text string) {
 	b.t.Helper()
 	b.click(text, true)
@@ -96,11 +97,11 @@ func (b *browser) press(text string) {
 
 func (b *browser) click(text string, leaves bool) {
 	b.t.Helper()
-	find := fmt.Sprintf(`(() => { const all = [...document.querySelectorAll("main button, main a, dialog button")].filter(e => e.checkVisibility() && e.textContent.trim() === %q); document.querySelectorAll("[data-pressed]").forEach(e => e.removeAttribute("data-pressed")); if (!all.length) return false; all[0].setAttribute("data-pressed", ""); window.stays = true; return true })()`, text)
+	find := fmt.Sprintf(`(() => { const over = document.querySelector("dialog[open]"), all = [...(over ? over.querySelectorAll("button, a") : document.querySelectorAll("main button, main a"))].filter(e => e.checkVisibility() && e.textContent.trim() === %q); document.querySelectorAll("[data-pressed]").forEach(e => e.removeAttribute("data-pressed")); if (!all.length) return false; all[0].setAttribute("data-pressed", ""); window.stays = true; window.over = over; return true })()`, text)
 	b.until(find)
 	b.do(chromedp.Click(`[data-pressed]`))
 	if leaves {
-		b.until(`!window.stays && document.readyState === "complete"`)
+		b.until(`window.stays ? document.querySelector("dialog[open]") !== window.over : document.readyState === "complete"`)
 	}
 }
 

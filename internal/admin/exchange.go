@@ -240,14 +240,30 @@ func (x *Exchange) State(ctx context.Context, tenant string) (*exchange.State, e
 	return (&exchange.Engine{Journal: Journal{x.Admin, tenant}}).Status(ctx)
 }
 
+// SetUpByScript reports whether the last run of the PowerShell script that changed
+// something set Exchange up.
+func (x *Exchange) SetUpByScript(ctx context.Context, tenant string) (bool, error) {
+	octets, err := x.sealed(ctx, tenant, reportSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r, err := exchange.ReadScriptReport(tenant, octets)
+	return err == nil && r.Mode == "Apply" && r.Problem == "", err
+}
+
 // ImportReport takes the report that the PowerShell script printed.
 func (x *Exchange) ImportReport(ctx context.Context, tenant string, octets []byte) (*exchange.ScriptReport, error) {
 	r, err := exchange.ReadScriptReport(tenant, octets)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.putSealed(ctx, tenant, reportSetting, octets); err != nil {
-		return nil, err
+	if r.Mode != "Verify" {
+		if err := x.putSealed(ctx, tenant, reportSetting, octets); err != nil {
+			return nil, err
+		}
 	}
 	outcome := "ok"
 	if !r.OK {

@@ -11,6 +11,21 @@ import (
 type ApplyOptions struct {
 	// Force goes on although a check is Critical.
 	Force bool
+	// Only names the objects to set, such as "rule-clutter"; default all.
+	Only []string
+}
+
+// Objects that can be set by themselves, with ApplyOptions.Only.
+const (
+	ClutterRule   = "rule-clutter"
+	DefaultDomain = "remote-domain"
+)
+
+// only leaves the actions of the named objects.
+func (p *Plan) only(names []string) {
+	if len(names) > 0 {
+		p.Actions = slices.DeleteFunc(p.Actions, func(a Action) bool { return !slices.Contains(names, a.Object) })
+	}
 }
 
 // A Result is the outcome of Apply, Rollback and their like.
@@ -39,6 +54,7 @@ func (e *Engine) Apply(ctx context.Context, spec Spec, opt ApplyOptions) (*Resul
 	if err != nil {
 		return nil, err
 	}
+	plan.only(opt.Only)
 	if bad := critical(plan.Checks); bad != nil && !opt.Force && len(plan.Actions) > 0 {
 		return nil, bad
 	}
@@ -48,7 +64,7 @@ func (e *Engine) Apply(ctx context.Context, spec Spec, opt ApplyOptions) (*Resul
 			return result, err
 		}
 	}
-	if result.Report, err = e.settled(ctx, s, state); err != nil {
+	if result.Report, err = e.settled(ctx, s, state, opt.Only); err != nil {
 		return result, err
 	}
 	if state.prune(plan.objects) || len(plan.Actions) > 0 {
@@ -138,7 +154,7 @@ func (t *Saved) released(o Object, name string) bool {
 
 // settled verifies until nothing is amiss or patience is over: readings may lag
 // behind what Exchange accepted.
-func (e *Engine) settled(ctx context.Context, s Spec, state *State) (*Report, error) {
+func (e *Engine) settled(ctx context.Context, s Spec, state *State, only []string) (*Report, error) {
 	wait := newBackoff(e)
 	for {
 		cur, err := e.read(ctx, s, state)
@@ -146,6 +162,10 @@ func (e *Engine) settled(ctx context.Context, s Spec, state *State) (*Report, er
 			return nil, err
 		}
 		r := verify(s, state, cur)
+		if len(only) > 0 {
+			r.Drift = slices.DeleteFunc(r.Drift, func(d Drift) bool { return !slices.Contains(only, d.Object) })
+			r.OK = len(r.Drift) == 0
+		}
 		if r.OK {
 			return r, nil
 		}

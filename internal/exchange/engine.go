@@ -80,6 +80,15 @@ func (e *Engine) Plan(ctx context.Context, spec Spec) (*Plan, error) {
 	return e.plan(ctx, s, state)
 }
 
+// PlanOnly is Plan for some objects.
+func (e *Engine) PlanOnly(ctx context.Context, spec Spec, names []string) (*Plan, error) {
+	p, err := e.Plan(ctx, spec)
+	if p != nil {
+		p.only(names)
+	}
+	return p, err
+}
+
 func (e *Engine) plan(ctx context.Context, s Spec, state *State) (*Plan, error) {
 	cur, err := e.read(ctx, s, state)
 	if err != nil {

@@ -65,6 +65,20 @@ const (
 	keepWrote    = 4 // values: the one before, the one meant, and two for overlapping changes
 )
 
+// Redirects reports that the redirect rule was made or changed by us and not rolled
+// back: mail comes to the relay.
+func (s *State) Redirects() bool {
+	if !s.RolledBack.IsZero() {
+		return false
+	}
+	for _, o := range s.Objects {
+		if strings.HasPrefix(o.ID, "rule-redirect") {
+			return true
+		}
+	}
+	return false
+}
+
 func loadState(ctx context.Context, j Journal) (*State, error) {
 	s := &State{Version: stateVersion, Objects: map[string]*Saved{}}
 	b, err := j.Load(ctx)

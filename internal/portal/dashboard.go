@@ -144,7 +144,10 @@ func (p *Portal) setUp(ctx context.Context, v *visit) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return len(state.Objects) > 0 && state.RolledBack.IsZero(), nil
+	if state.Redirects() {
+		return true, nil
+	}
+	return v.SetUpByScript(ctx, v.tenant.ID)
 }
 
 func figures(volumes []store.Volume, base string) []figure {

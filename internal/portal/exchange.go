@@ -21,7 +21,11 @@ type exchangePage struct {
 	Connection admin.Connection
 	May        bool
 	SetUp      bool
-	Cut        bool // the last change was cut off
+	Cut        bool          // the last change was cut off
+	Changed    bool          // something of ours is in Exchange
+	Again      bool          // the person has to sign in once more
+	Holder     *admin.Holder // who changes this Exchange elsewhere
+	Scripts    []admin.ScriptRun
 	Last       *exchange.Run
 	Run        *admin.RunView
 	Ready      bool // a domain is enabled
@@ -48,12 +52,25 @@ func (p *Portal) showExchange(w http.ResponseWriter, r *http.Request, v *visit, 
 	if err != nil {
 		return err
 	}
-	page.SetUp, page.Last = len(state.Objects) > 0 && state.RolledBack.IsZero(), state.Run
+	page.SetUp, page.Last = state.Redirects(), state.Run
+	page.Changed = len(state.Objects) > 0 && state.RolledBack.IsZero()
+	page.Again = page.Connected && v.NeedsSignIn(ctx, v.tenant.ID, page.Connection)
+	if page.Again {
+		page.Given.Organization, page.Given.ClientID = orElse(page.Given.Organization, page.Connection.Organization), orElse(page.Given.ClientID, page.Connection.ClientID)
+	}
+	if page.Scripts, err = v.ScriptRuns(ctx, v.tenant.ID); err != nil {
+		return err
+	}
 	if run := p.Exchange.Runs.Of(v.tenant.ID); run != nil {
 		view, _ := run.View()
 		page.Run = &view
 	}
-	page.Cut = state.Interrupted() && (page.Run == nil || page.Run.Done)
+	if page.Run == nil || page.Run.Done {
+		if page.Holder, err = v.UnderWay(ctx, v.tenant.ID); err != nil {
+			return err
+		}
+		page.Cut = state.Interrupted() && page.Holder == nil
+	}
 	domains, err := p.Store.Domains(ctx, v.tenant.ID)
 	if err != nil {
 		return err
@@ -83,7 +100,7 @@ func (p *Portal) connect(w http.ResponseWriter, r *http.Request, v *visit) error
 		c.Secret = secret
 	}
 	if why != "" {
-		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: v.words.T(why), Given: g})
+		return p.showConnect(w, r, v, http.StatusUnprocessableEntity, connectPage{Way: "graph", Why: v.words.T(why), Given: g})
 	}
 	tenant := v.tenant.ID
 	if _, err := v.StartConnect(tenant, c); err != nil {
@@ -111,6 +128,7 @@ type exchangePlanPage struct {
 	Checks   []exchange.Check
 	Changes  []change
 	Problem  *exchange.Problem
+	Only     string // "clutter" or "remote-domain"; "" for the whole set-up
 	Critical bool
 	Drift    []exchange.Drift // of a verification
 	Verified bool
@@ -131,10 +149,14 @@ type difference struct{ Name, Before, After string }
 func (p *Portal) exchangePlan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	page := exchangePlanPage{shell: p.shell(r, v, "What will change in Exchange"), May: v.has(changers)}
 	e, spec, err := p.engine(r.Context(), v)
+	if errors.As(err, &page.Problem) {
+		return p.render(w, http.StatusOK, "exchange-plan", page)
+	}
 	if err != nil {
 		return err
 	}
-	plan, err := e.Plan(r.Context(), spec)
+	page.Only = onlyOf(r)
+	plan, err := e.PlanOnly(r.Context(), spec, objectsOf(page.Only))
 	if errors.As(err, &page.Problem) {
 		return p.render(w, http.StatusOK, "exchange-plan", page)
 	}
@@ -152,6 +174,9 @@ func (p *Portal) exchangePlan(w http.ResponseWriter, r *http.Request, v *visit) 
 func (p *Portal) exchangeVerify(w http.ResponseWriter, r *http.Request, v *visit) error {
 	page := exchangePlanPage{shell: p.shell(r, v, "Is Exchange as it was set up?"), Verified: true, May: v.has(changers)}
 	e, spec, err := p.engine(r.Context(), v)
+	if errors.As(err, &page.Problem) {
+		return p.render(w, http.StatusOK, "exchange-plan", page)
+	}
 	if err != nil {
 		return err
 	}
@@ -210,9 +235,9 @@ func plainValue(v any) string {
 
 // exchangeApply sets Exchange up, in the background.
 func (p *Portal) exchangeApply(w http.ResponseWriter, r *http.Request, v *visit) error {
-	force := r.PostFormValue("force") != ""
+	force, only := r.PostFormValue("force") != "", objectsOf(onlyOf(r))
 	return p.start(w, r, v, "apply", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
-		return e.Apply(ctx, spec, exchange.ApplyOptions{Force: force})
+		return e.Apply(ctx, spec, exchange.ApplyOptions{Force: force, Only: only})
 	})
 }
 
@@ -315,6 +340,9 @@ func (p *Portal) showProtection(w http.ResponseWriter, r *http.Request, v *visit
 		return p.render(w, status, "protection", page)
 	}
 	e, spec, err := p.engine(r.Context(), v)
+	if errors.As(err, &page.Problem) {
+		return p.render(w, status, "protection", page)
+	}
 	if err != nil {
 		return err
 	}
@@ -351,20 +379,4 @@ func (p *Portal) setProtection(w http.ResponseWriter, r *http.Request, v *visit)
 	return p.start(w, r, v, "protection", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
 		return e.DisableProtection(ctx, spec, chosen)
 	})
-}
-
-// script gives the set-up as one PowerShell script.
-func (p *Portal) script(w http.ResponseWriter, r *http.Request, v *visit) error {
-	spec, err := v.Spec(r.Context(), v.tenant.ID)
-	if err != nil {
-		return err
-	}
-	text, err := exchange.Script(spec, exchange.ScriptOptions{Organization: strings.TrimSpace(r.PostFormValue("organization")), Now: p.now()})
-	if err != nil {
-		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: sentence(err)})
-	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", `attachment; filename="postern-`+v.tenant.ID+`.ps1"`)
-	_, _ = w.Write([]byte(text))
-	return nil
 }

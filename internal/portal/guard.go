@@ -17,6 +17,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"postern/internal/admin"
+	"postern/internal/exchange"
 	"postern/internal/mail"
 	"postern/internal/store"
 )
@@ -313,9 +314,12 @@ func visitor(r *http.Request) admin.Visitor {
 // else with a number under which the log tells more.
 func (p *Portal) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 	var known *problem
+	var told *exchange.Problem
 	status, text := http.StatusInternalServerError, "Something went wrong here; nothing is known to be changed. The log tells more under the number below."
 	if errors.As(err, &known) {
 		status, text = known.status, known.text
+	} else if errors.As(err, &told) {
+		status, text = http.StatusConflict, v.words.Cause(told)+" "+v.words.T(told.Mend)
 	} else if r.Context().Err() == nil {
 		p.Log.Error("page", "request", v.id, "path", r.URL.Path, "err", err)
 	}

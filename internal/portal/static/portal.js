@@ -63,25 +63,37 @@ for (const box of document.querySelectorAll("[data-unlock]")) {
   box.addEventListener("change", () => { for (const b of document.querySelectorAll(box.dataset.unlock)) b.disabled = !box.checked; });
 }
 
-// Questions before weighty things: a pop-up instead of a page of its own.
-const askDialog = document.querySelector("[data-ask-dialog]");
-if (askDialog && askDialog.showModal) {
+// Questions before something weighty: the page that asks is shown as a dialog on
+// the page that led to it.
+async function ask(url, opener) {
+  const answer = await fetch(url, { headers: { accept: "text/html" } });
+  const body = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-ask-body]");
+  if (!answer.ok || answer.redirected || !body) { location.href = url; return; } // the page itself says what is wrong
+  const dialog = document.createElement("dialog");
+  const head = body.querySelector("h1");
+  if (head) dialog.setAttribute("aria-label", head.textContent);
+  dialog.append(body);
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => { dialog.remove(); opener.focus(); });
+  for (const close of body.querySelectorAll("[data-close]")) close.addEventListener("click", (e) => { e.preventDefault(); dialog.close(); });
+  for (const next of body.querySelectorAll("form[data-inside]")) { // leads to the next question
+    next.addEventListener("submit", (e) => {
+      e.preventDefault();
+      const to = new URL(next.action);
+      to.search = new URLSearchParams(new FormData(next));
+      dialog.close();
+      follow(to.href, opener);
+    });
+  }
+  dialog.showModal();
+}
+function follow(url, opener) { ask(url, opener).catch(() => { location.href = url; }); }
+if (window.HTMLDialogElement) {
   for (const a of document.querySelectorAll("a[data-ask]")) {
-    a.addEventListener("click", async (e) => {
+    a.addEventListener("click", (e) => {
       if (e.ctrlKey || e.metaKey || e.shiftKey) return;
       e.preventDefault();
-      let body;
-      try {
-        const page = new DOMParser().parseFromString(await (await fetch(a.href, { headers: { accept: "text/html" } })).text(), "text/html");
-        body = page.querySelector("[data-ask-body]");
-      } catch { /* then the page itself says what is wrong */ }
-      if (!body) { location.href = a.href; return; }
-      const head = body.querySelector("h1");
-      if (head) askDialog.setAttribute("aria-label", head.textContent);
-      askDialog.replaceChildren(...body.childNodes);
-      const close = askDialog.querySelector("[data-close]");
-      if (close) close.addEventListener("click", (c) => { c.preventDefault(); askDialog.close(); });
-      askDialog.showModal();
+      follow(a.href, a);
     });
   }
 }
