@@ -44,6 +44,11 @@ type demoWorld struct {
 }
 
 func newDemoWorld(ctx context.Context, dir, portal string) (w *demoWorld, err error) {
+	return newDemoWorldWith(ctx, dir, portal, nil)
+}
+
+// newDemoWorldWith lets the caller change what Exchange is like.
+func newDemoWorldWith(ctx context.Context, dir, portal string, adjust func(*twin.Options)) (w *demoWorld, err error) {
 	w = &demoWorld{done: make(chan error, 1)}
 	defer func() {
 		if err != nil {
@@ -58,7 +63,7 @@ func newDemoWorld(ctx context.Context, dir, portal string) (w *demoWorld, err er
 		return w, err
 	}
 	resolver := dns.New(w.zone.Addr())
-	w.twin, err = twin.New(twin.Options{
+	like := twin.Options{
 		Tenants: []twin.TenantOptions{{
 			Organization: demoOrg,
 			Domains:      []string{demoDomain},
@@ -70,8 +75,11 @@ func newDemoWorld(ctx context.Context, dir, portal string) (w *demoWorld, err er
 		TXT:         resolver.LookupTXT,
 		RetryEvery:  time.Second,
 		NoFiltering: true, // Microsoft's own filter would take the worst samples before the relay sees them
-	})
-	if err != nil {
+	}
+	if adjust != nil {
+		adjust(&like)
+	}
+	if w.twin, err = twin.New(like); err != nil {
 		return w, err
 	}
 	w.admin = httptest.NewServer(w.twin.Handler())

@@ -15,7 +15,6 @@ import (
 
 	"postern/internal/mail"
 	"postern/internal/store"
-	"postern/internal/twin"
 )
 
 // TestMain lets the children that judge and read be this test's own binary.
@@ -133,60 +132,6 @@ func TestPlanSettingsAndQuarantineWithRealMail(t *testing.T) {
 	}
 	b.open("/t/contoso/trace?verdict=clean")
 	b.sees("delivered")
-	if len(b.said) > 0 {
-		t.Errorf("the browser complained: %v", b.said)
-	}
-}
-
-func TestExchangeWizardBothWays(t *testing.T) {
-	w, b := portalWorld(t)
-	b.owner(w.token(t))
-	a := w.opened.admin()
-	if _, err := a.AddTenant(t.Context(), "Contoso"); err != nil {
-		t.Fatal(err)
-	}
-	mta := mail.MTA{Host: twin.MXHost(demoDomain), Port: w.mxPort(), TLS: mail.TLSVerify}
-	if _, err := a.AddDomain(t.Context(), mail.Domain{Name: demoDomain, Tenant: "contoso", MTAs: []mail.MTA{mta}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.EnableDomain(t.Context(), demoDomain); err != nil {
-		t.Fatal(err)
-	}
-	o := w.twin.Tenants()[0]
-	b.open("/t/contoso/exchange")
-	b.sees("Not connected")
-	b.do(chromedp.Click(`input[value="secret"]`))
-	b.fill("organization", o.Organization)
-	b.fill("client", o.ClientID)
-	b.fill("secret", "wrong")
-	b.press("Connect")
-	b.sees("The client secret is wrong") // the cause in words
-	b.open("/t/contoso/exchange")
-	b.do(chromedp.Click(`input[value="secret"]`))
-	b.fill("organization", o.Organization)
-	b.fill("client", o.ClientID)
-	b.fill("secret", o.ClientSecret)
-	b.press("Connect")
-	b.sees("Done.")
-	b.press("OK")
-	b.sees("Connected")
-	b.press("Show what will change")
-	b.sees("Nothing has been done yet")
-	b.press("Apply these changes")
-	b.open("/t/contoso/exchange/run") // as a reload does
-	b.sees("Done. Everything was made as planned.")
-	b.press("Verify")
-	b.sees("Exchange is as it was set up.")
-	b.open("/t/contoso/exchange/protection")
-	b.press("Next")
-	b.press("Configure")
-	b.sees("Choose at least one policy.")
-	b.do(chromedp.Click(`input[value="antispam-default"]`))
-	b.press("Configure")
-	b.sees("Done.")
-	b.open("/t/contoso/exchange")
-	b.press("Roll back")
-	b.sees("Done.")
 	if len(b.said) > 0 {
 		t.Errorf("the browser complained: %v", b.said)
 	}

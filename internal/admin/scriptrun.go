@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -110,12 +109,12 @@ func (x *Exchange) TellScript(ctx context.Context, secret string, octets []byte)
 func (x *Exchange) beginScript(ctx context.Context, token string, octets []byte) (key string, err error) {
 	var p ScriptProgress
 	if err := json.Unmarshal(octets, &p); err != nil {
-		return "", fmt.Errorf("what the script told cannot be read: %w", err)
+		return "", noReport("it cannot be read")
 	}
 	switch p.Mode {
 	case "Apply", "Verify", "Rollback":
 	default:
-		return "", errors.New("the script tells no mode")
+		return "", noReport("it names no mode")
 	}
 	key = scriptSecret("psk_")
 	now := x.now()
@@ -130,6 +129,10 @@ func (x *Exchange) beginScript(ctx context.Context, token string, octets []byte)
 	}
 	p = ScriptProgress{Mode: p.Mode, Total: min(max(p.Total, 0), maxScriptSteps), Steps: []string{}}
 	return key, errors.Join(x.putProgress(ctx, row, p, time.Time{}), x.note(ctx, row.Tenant, "exchange.script", row.ID, "", "begun: "+p.Mode))
+}
+
+func noReport(why string) error {
+	return exchange.NewProblem("script-report", "This is not a report of Postern's script: %s.", "Download a new script, and run it as it is.", nil, why)
 }
 
 func (x *Exchange) putProgress(ctx context.Context, row store.ScriptRun, p ScriptProgress, ended time.Time) error {

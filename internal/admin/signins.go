@@ -130,3 +130,13 @@ func (x *Exchange) NeedsSignIn(ctx context.Context, tenant string, conn Connecti
 	_, err := x.session(ctx, tenant, conn)
 	return errors.Is(err, ErrSignInAgain)
 }
+
+// Forget ends every sign-in, as the end of the process does.
+func (s *SignIns) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for tenant, in := range s.all {
+		in.session.End()
+		delete(s.all, tenant)
+	}
+}

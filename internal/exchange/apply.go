@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ApplyOptions are choices of one run.
@@ -99,6 +100,7 @@ func (s *State) adopt(spec Spec, plan *Plan) bool {
 		if current == nil || s.of(o.Kind, o.Name) != nil || !p.marked(current) {
 			continue
 		}
+		s.RolledBack = time.Time{}
 		s.Objects[o.key()] = &Saved{ID: o.ID, Kind: o.Kind, Name: o.Name, Created: true}
 		found = true
 	}

@@ -116,6 +116,7 @@ func (s *State) of(k Kind, name string) *Saved { return s.Objects[objectKey(k, n
 // note records what a is about to do, so that it can be undone however far it
 // gets. cur is the tenant as it was when the run began.
 func (s *State) note(a *Action, cur *Current) {
+	s.RolledBack = time.Time{}
 	key, current := objectKey(a.kind, a.name), cur.Object(a.kind, a.name)
 	saved := s.Objects[key]
 	if saved == nil {

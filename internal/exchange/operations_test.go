@@ -373,3 +373,48 @@ func TestAWatchRaisesAlarms(t *testing.T) {
 		t.Errorf("alarms are %+v, %v", o.Alarms, err)
 	}
 }
+
+func TestASetUpAfterARollbackCountsAsOne(t *testing.T) {
+	of := newOffice(t, twin.TenantOptions{})
+	for range 2 {
+		mustApply(t, of.engine(), testSpec())
+		if s, err := of.engine().Status(t.Context()); err != nil || !s.Redirects() || !s.RolledBack.IsZero() {
+			t.Fatalf("after apply: redirects %v, rolled back %v, %v", s.Redirects(), s.RolledBack, err)
+		}
+		if _, err := of.engine().Rollback(t.Context(), testSpec(), RollbackOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := of.engine().Status(t.Context()); err != nil || s.Redirects() || s.RolledBack.IsZero() {
+			t.Fatalf("after the roll back: redirects %v, rolled back %v, %v", s.Redirects(), s.RolledBack, err)
+		}
+	}
+}
+
+func TestOneObjectIsSetByItself(t *testing.T) {
+	of := newOffice(t, twin.TenantOptions{})
+	before := of.snapshot()
+	for _, id := range []string{ClutterRule, DefaultDomain} {
+		r, err := of.engine().Apply(t.Context(), testSpec(), ApplyOptions{Only: []string{id}})
+		if err != nil || len(r.Actions) == 0 || !r.Report.OK {
+			t.Fatalf("%s: %+v, %v", id, r, err)
+		}
+		for _, a := range r.Actions {
+			if a.Object != id {
+				t.Errorf("%s: also did %s", id, a.ID)
+			}
+		}
+		if p, err := of.engine().PlanOnly(t.Context(), testSpec(), []string{id}); err != nil || len(p.Actions) != 0 {
+			t.Errorf("%s: still to do: %v, %v", id, ids(p), err)
+		}
+	}
+	if s, err := of.engine().Status(t.Context()); err != nil || s.Redirects() {
+		t.Errorf("nothing redirects mail yet, but %v, %v", s.Redirects(), err)
+	}
+	mustApply(t, of.engine(), testSpec())
+	if _, err := of.engine().Rollback(t.Context(), testSpec(), RollbackOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := sameState(before, of.snapshot()); diff != "" {
+		t.Errorf("after roll back (-before +after):\n%s", diff)
+	}
+}
