@@ -165,7 +165,7 @@ func TestScreenshots(t *testing.T) {
 		b.open("/t/contoso/" + path)
 		b.shoot(dir, name)
 	}
-	for name, path := range map[string]string{"account": "/account", "users": "/users", "tenants": "/tenants", "audit": "/audit", "design": "/design", "missing": "/nowhere", "factor": "/second-factor"} {
+	for name, path := range map[string]string{"account": "/account", "users": "/users", "tokens": "/tokens", "api": "/api/", "tenants": "/tenants", "audit": "/audit", "design": "/design", "missing": "/nowhere", "factor": "/second-factor"} {
 		b.open(path)
 		b.shoot(dir, name)
 	}
@@ -190,7 +190,7 @@ func TestNoPageHasABarrier(t *testing.T) {
 		"exchange", "exchange/guide", "exchange/plan", "exchange/verify", "exchange/protection", "exchange/protection?step=choose"} {
 		b.barriers("/t/contoso/"+path, string(axe))
 	}
-	for _, path := range []string{"/account", "/users", "/tenants", "/audit", "/design", "/nowhere", "/second-factor"} {
+	for _, path := range []string{"/account", "/users", "/tokens", "/api/", "/tenants", "/audit", "/design", "/nowhere", "/second-factor"} {
 		b.barriers(path, string(axe))
 	}
 }

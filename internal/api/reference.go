@@ -35,7 +35,7 @@ func reference(doc *huma.OpenAPI) ([]byte, error) {
 		About    []string
 		Prefix   string
 		Sections []section
-	}{doc.Info, strings.Split(doc.Info.Description, "\n\n"), prefix, nil}
+	}{doc.Info, strings.Split(strings.ReplaceAll(doc.Info.Description, "`", ""), "\n\n"), prefix, nil}
 	for _, tag := range doc.Tags {
 		s := section{Tag: tag}
 		for _, path := range doc.Paths {

@@ -88,6 +88,9 @@ func (p *Portal) routes() []route {
 		{"GET", "/tenants", system, staff, false, p.tenants},
 		{"POST", "/tenants", system, changers, false, p.addTenant},
 		{"GET", "/audit", system, readers, false, p.audit},
+		{"GET", "/tokens", signedIn, changers, false, p.tokens},
+		{"POST", "/tokens", signedIn, changers, true, p.addToken},
+		{"POST", "/tokens/{id}/revoke", signedIn, changers, true, p.revokeToken},
 
 		{"GET", "/t/{tenant}/{$}", signedIn, staff, false, p.dashboard},
 		{"GET", "/t/{tenant}/quarantine", signedIn, staff, false, p.quarantine},

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"postern/internal/admin"
 )
 
 // said are the ways in which a sentence gets into a page.
@@ -30,6 +32,9 @@ func sentences(t *testing.T) []string {
 	keys = append(keys, "My mail", "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
 		"The address or the password is not right.", "This code is not right, or it was used before: wait for the next one and enter it.",
 		"This token is not right, was used before, or has ended.", "Too many sign-ins failed: wait some minutes, then try again.")
+	for _, scope := range admin.Scopes() {
+		keys = append(keys, scope.Explain)
+	}
 	keys = append(keys, signInSentences()...)
 	dir := os.DirFS("..")
 	for _, pattern := range []string{"portal/*.go", "portal/templates/*.html", "report/*.go"} {
