@@ -86,6 +86,7 @@ func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 		{"Administration", []menuItem{
 			{"Tenants", "/tenants", false},
 			{"Users", "/users", false},
+			{"API tokens", "/tokens", false},
 			{"Sign-in elsewhere", "/provider", false},
 			{"Audit log", "/audit", false}, {"Audit log", "/t/{tenant}/audit", false},
 		}},
