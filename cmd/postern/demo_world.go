@@ -132,12 +132,17 @@ func (w *demoWorld) config(dir, listen, portal string) (*Config, error) {
 	} else {
 		portal = "127.0.0.1:0" // somebody has that port
 	}
+	own, err := freePort()
+	if err != nil {
+		return nil, err
+	}
 	text := fmt.Sprintf(`hostname: %s
 data: %s
 smtp:
   listen: ["%s"]
   tls: {cert: %s, key: %s}
 portal: {listen: "%s"}
+recipients: {listen: "%s", url: "http://%s"}
 dns: {server: "%s"}
 relay:
   egress_ips: [%s]
@@ -150,7 +155,7 @@ deliver:
 exchange: {cloud: "%s"}
 log: {level: error, format: text}
 `, demoHost, strconv.Quote(dir), listen, strconv.Quote(filepath.Join(dir, "demo-cert.pem")), strconv.Quote(filepath.Join(dir, "demo-key.pem")),
-		portal, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource, w.admin.URL)
+		portal, own, own, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource, w.admin.URL)
 	file := filepath.Join(dir, "postern.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -27,7 +27,9 @@ func (a *Admin) PersonLink(ctx context.Context, email string, v Visitor) (token 
 	if addr == "" || len(addr) > 254 {
 		return "", p, nil
 	}
-	if ok, err := a.mayAskLink(ctx, addr, v); err != nil || !ok {
+	now := a.now()
+	limits := map[string]int{"link to " + addr: linkAccount, "link from " + v.Address.String(): linkAddress}
+	if ok, err := a.Store.Allow(ctx, now, now.Add(-linkWindow), limits); err != nil || !ok {
 		return "", p, err
 	}
 	d, err := a.Store.Domain(ctx, mail.DomainOf(addr))
@@ -45,24 +47,7 @@ func (a *Admin) PersonLink(ctx context.Context, email string, v Visitor) (token 
 		return "", p, err
 	}
 	token = newSecret()
-	return token, p, a.Store.AddPersonLink(ctx, hashLink(token), d.Tenant, addr, a.now().Add(linkFor))
-}
-
-// mayAskLink counts what was asked for an address and from one.
-func (a *Admin) mayAskLink(ctx context.Context, addr string, v Visitor) (bool, error) {
-	now := a.now()
-	for who, most := range map[string]int{"link to " + addr: linkAccount, "link from " + v.Address.String(): linkAddress} {
-		n, _, err := a.Store.Failures(ctx, who, now.Add(-linkWindow))
-		if err != nil || n >= most {
-			return false, err
-		}
-	}
-	for _, who := range []string{"link to " + addr, "link from " + v.Address.String()} {
-		if err := a.Store.Fail(ctx, who, now, now.Add(-2*linkWindow)); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
+	return token, p, a.Store.AddPersonLink(ctx, hashLink(token), d.Tenant, addr, now.Add(linkFor))
 }
 
 // newSecret is 256 random bits in base64.

@@ -82,6 +82,28 @@ func (s *Store) KnowsRecipient(ctx context.Context, tenant, addr string) (bool, 
 	return false, nil
 }
 
+// Allow counts one more for each of limits, unless one of them has come to its
+// number since a moment: then it counts nothing and returns false.
+func (s *Store) Allow(ctx context.Context, at, since time.Time, limits map[string]int) (ok bool, err error) {
+	err = s.w.do(ctx, func(t *tx) error {
+		ok = false
+		for who, most := range limits {
+			var n int
+			if err := t.row("SELECT coalesce(sum(n), 0) FROM failures WHERE who = ? AND at >= ?", text(who), since.UnixMilli()).Scan(&n); err != nil || n >= most {
+				return err
+			}
+		}
+		for who := range limits {
+			if _, err := t.exec("INSERT INTO failures (who, at, n) VALUES (?, ?, 1) ON CONFLICT (who, at) DO UPDATE SET n = failures.n + 1", text(who), at.UnixMilli()); err != nil {
+				return err
+			}
+		}
+		ok = true
+		return nil
+	})
+	return ok, err
+}
+
 // A PersonSession is one browser in which a recipient is signed in.
 type PersonSession struct {
 	Hash      []byte // of the token in the cookie
