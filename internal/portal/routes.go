@@ -96,6 +96,7 @@ func (p *Portal) routes() []route {
 		{"GET", "/t/{tenant}/quarantine", signedIn, staff, false, p.quarantine},
 		{"POST", "/t/{tenant}/quarantine", signedIn, releasers, false, p.act},
 		{"GET", "/t/{tenant}/mail/{id}", signedIn, staff, false, p.message},
+		{"GET", "/t/{tenant}/mail/{id}/similar", signedIn, staff, false, p.similar},
 		{"GET", "/t/{tenant}/mail/{id}/preview", signedIn, changers, false, p.preview},
 		{"POST", "/t/{tenant}/mail/{id}/report", signedIn, changers, false, p.reportVerdict},
 		{"GET", "/t/{tenant}/verdict-reports", signedIn, readers, false, p.verdictReports},

@@ -30,6 +30,7 @@ func sentences(t *testing.T) []string {
 	t.Helper()
 	keys := slices.Clone(dynamic)
 	keys = append(keys, "My mail", "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
+		"same sender's domain", "like subject", "link to the same host", "same attachment",
 		"The address or the password is not right.", "This code is not right, or it was used before: wait for the next one and enter it.",
 		"This token is not right, was used before, or has ended.", "Too many sign-ins failed: wait some minutes, then try again.")
 	for _, scope := range admin.Scopes() {
