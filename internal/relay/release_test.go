@@ -9,6 +9,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay/deliver"
 	"postern/internal/relay/judge"
+	"postern/internal/store"
 )
 
 // laterJudges judge as before until something new is known.
@@ -92,5 +93,37 @@ func TestReleasedMailLeavesWithoutWhatServersWroteBefore(t *testing.T) {
 	}
 	if !strings.Contains(header, "Subject: kept") || rest != body {
 		t.Errorf("%s\n%q", header, rest)
+	}
+}
+
+func TestAReleaseThatDiedBeforeItWasSentIsSentOnceAfterTheRestart(t *testing.T) {
+	folder := t.TempDir()
+	first := newRig(t, folder, nil)
+	first.tenant(first.Directory.Root, newMTA(t))
+	id := first.accept("Subject: x\r\n", "POSTERN"+"*TEST*SPAM*8RV2\r\n", "ann@contoso.example")
+	first.ended(id)
+	if err := first.Store.Release(t.Context(), id, 0, "ann"); err != nil { // marked; then the process dies
+		t.Fatal(err)
+	}
+	first.stop()
+	first.Sender.Close()
+	if err := first.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	second := newRig(t, folder, nil)
+	second.mta = first.mta
+	if err := second.Directory.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	go second.Run(second.Life)
+	if to := second.ended(id); to[0].State != mail.Delivered {
+		t.Errorf("ended as %+v", to[0])
+	}
+	if _, err := second.Release(t.Context(), Order{Tenant: "contoso", ID: id, By: "ann"}); !errors.Is(err, store.ErrNotHeld) {
+		t.Errorf("released again: %v", err)
+	}
+	if got := second.mta.all(); len(got) != 1 {
+		t.Errorf("%d messages arrived", len(got))
 	}
 }
