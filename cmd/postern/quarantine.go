@@ -16,13 +16,15 @@ import (
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
+	"postern/internal/webhook"
 )
 
 type quarantineCmd struct {
 	List    quarantineListCmd    `cmd:"" help:"List held mail."`
 	Show    quarantineShowCmd    `cmd:"" help:"Show one held message: reasons, authentication, parts, headers."`
 	Release quarantineReleaseCmd `cmd:"" help:"Send held mail on to its mailbox, once."`
-	Delete  quarantineDeleteCmd  `cmd:"" help:"Drop held mail."`
+	Delete  quarantineDeleteCmd  `cmd:"" help:"Drop held mail, at once and for good."`
+	Report  quarantineReportCmd  `cmd:"" help:"Say that a message was judged wrongly, held or not."`
 }
 
 type quarantineListCmd struct {
@@ -103,11 +105,7 @@ func (q *quarantineReleaseCmd) Run(c *console) error {
 		if err != nil {
 			return err
 		}
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
-			defer cancel()
-			hooks.Close(ctx)
-		}()
+		defer closeHooks(c, hooks)
 		with := relayOptions{notify: hooks.Emit}
 		if *o.conf.Judge.Enabled { // what is released is judged again
 			pool, err := newPool(o, o.log, metric.New(prometheus.NewRegistry()))
@@ -131,6 +129,13 @@ func (q *quarantineReleaseCmd) Run(c *console) error {
 			return copyView{id, releasedState(out.Kind), out.Reply}, o.admin().NoteRelease(c.ctx, m.Tenant, id, out.Reply)
 		})
 	})
+}
+
+// closeHooks lets notices out before the program ends.
+func closeHooks(c *console, hooks *webhook.Sender) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 5*time.Second)
+	defer cancel()
+	hooks.Close(ctx)
 }
 
 func releasedState(k deliver.Kind) mail.State {

@@ -3,13 +3,17 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"postern/internal/mail"
+	"postern/internal/relay"
 	"postern/internal/store"
 )
 
 type quarantineShowCmd struct {
-	ID string `arg:"" help:"Id from quarantine list."`
+	ID     string `arg:"" help:"Id from quarantine list."`
+	Text   bool   `help:"Also what it says, as text, and where its links lead."`
+	Reason string `help:"Why it is read, for the audit log."`
 }
 
 type shownView struct {
@@ -19,6 +23,13 @@ type shownView struct {
 	Auth     authView        `json:"auth"`
 	Parts    []mail.PartInfo `json:"parts"`
 	Header   []headerView    `json:"header"`
+	Text     string          `json:"text,omitempty"`
+	Links    []linkView      `json:"links,omitempty"`
+}
+
+type linkView struct {
+	URL  string `json:"url"`
+	Text string `json:"text"`
 }
 
 type heldRcptView struct {
@@ -60,11 +71,37 @@ func (q *quarantineShowCmd) Run(c *console) error {
 		for _, f := range header {
 			v.Header = append(v.Header, headerView{f.Name, f.Value()})
 		}
-		if err := o.admin().NoteReading(c.ctx, m.Tenant, string(m.ID), "header"); err != nil {
+		part := "header"
+		if q.Text {
+			part = "content"
+		}
+		if err := o.admin().NoteReading(c.ctx, m.Tenant, string(m.ID), strings.TrimSuffix(part+": "+q.Reason, ": ")); err != nil {
 			return err
+		}
+		if q.Text {
+			if err := v.read(c, r, m); err != nil {
+				return err
+			}
 		}
 		return c.print(v, func(w io.Writer) { printShown(w, v) })
 	})
+}
+
+// read lets a child process find out what the message says.
+func (v *shownView) read(c *console, r *relay.Relay, m *store.Message) error {
+	octets, err := r.Content(c.ctx, m.Tenant, m.ID)
+	if err != nil {
+		return err
+	}
+	reading, err := readHeld(c.ctx, octets)
+	if err != nil {
+		return err
+	}
+	v.Text = reading.Text
+	for _, l := range reading.Links {
+		v.Links = append(v.Links, linkView{l.URL, l.Text})
+	}
+	return nil
 }
 
 func printShown(w io.Writer, v shownView) {
@@ -87,6 +124,15 @@ func printShown(w io.Writer, v shownView) {
 	fmt.Fprintln(w, "Header")
 	for _, h := range v.Header {
 		fmt.Fprintf(w, "  %s: %s\n", show(h.Name, 60), show(h.Value, 160))
+	}
+	if v.Text != "" {
+		fmt.Fprintln(w, "Text")
+		for line := range strings.Lines(v.Text) {
+			fmt.Fprintf(w, "  %s\n", show(strings.TrimRight(line, "\r\n"), 500))
+		}
+	}
+	for _, l := range v.Links {
+		fmt.Fprintf(w, "Link     %s  %s\n", show(l.URL, 300), show(l.Text, 100))
 	}
 }
 
