@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,4 +155,41 @@ func (w *demoWorld) sendUntilPhish(t *testing.T) heldMail {
 	}
 	t.Fatal("none of the samples is phishing")
 	return heldMail{}
+}
+
+// The examples of the manual are run as they stand there.
+func TestTheManualsExamplesOfTheAPIWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a relay")
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	_, after, _ := strings.Cut(section(t, repo(t, "doc/operating.md"), "Programs: the API"), "\n```sh\napi() ")
+	script, _, ok := strings.Cut("api() "+after, "\n```")
+	if !ok {
+		t.Fatal("the manual has no examples")
+	}
+	w, err := newDemoWorld(t.Context(), t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	held := w.sendUntilPhish(t)
+	script = strings.NewReplacer("mx.contoso.com", twin.MXHost(demoDomain), `"port":25`, fmt.Sprintf(`"port":%d`, w.mxPort()), "contoso.com", demoDomain).Replace(script)
+	cmd := exec.CommandContext(t.Context(), "sh", "-eu")
+	cmd.Stdin = strings.NewReader(script)
+	cmd.Env = append(os.Environ(), "POSTERN=http://"+w.server.portalAddr(), "TOKEN="+w.apiToken(t), "ID="+held.id)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: … %s", err, out[max(0, len(out)-1000):])
+	}
+	for _, part := range []string{`"name":"flows"`, held.id, `"reasons":[`, `"text":`, `"state":"delivered"`, `"kind":"block"`, `"ok":true`, `"ready":true`} {
+		if !strings.Contains(string(out), part) {
+			t.Errorf("no answer has %s", part)
+		}
+	}
 }

@@ -141,13 +141,13 @@ func (a *API) engine(ctx context.Context, v *visit) (*exchange.Engine, exchange.
 
 type applyRequest struct {
 	OfTenant
-	Body struct {
+	Body *struct {
 		Force bool `json:"force,omitempty" doc:"Go on although a check is critical."`
-	} `required:"false"`
+	}
 }
 
 func (a *API) applyExchange(ctx context.Context, v *visit, in *applyRequest) (*accepted, error) {
-	force := in.Body.Force
+	force := in.Body != nil && in.Body.Force
 	return begun(v.Start(ctx, v.tenant.ID, "apply", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
 		return e.Apply(ctx, spec, exchange.ApplyOptions{Force: force})
 	}))
@@ -155,13 +155,13 @@ func (a *API) applyExchange(ctx context.Context, v *visit, in *applyRequest) (*a
 
 type rollbackRequest struct {
 	OfTenant
-	Body struct {
+	Body *struct {
 		Overwrite bool `json:"overwrite,omitempty" doc:"Put back former values even where somebody else changed ours since."`
-	} `required:"false"`
+	}
 }
 
 func (a *API) rollbackExchange(ctx context.Context, v *visit, in *rollbackRequest) (*accepted, error) {
-	overwrite := in.Body.Overwrite
+	overwrite := in.Body != nil && in.Body.Overwrite
 	return begun(v.Start(ctx, v.tenant.ID, "rollback", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
 		return e.Rollback(ctx, spec, exchange.RollbackOptions{Overwrite: overwrite})
 	}))

@@ -32,9 +32,9 @@ type chosenPolicies struct {
 
 type policiesBack struct {
 	OfTenant
-	Body struct {
+	Body *struct {
 		Policies []string `json:"policies,omitempty" nullable:"false" maxItems:"50" doc:"Ids from the list; all that were switched off from here when missing."`
-	} `required:"false"`
+	}
 }
 
 func (a *API) protection(api huma.API) {
@@ -69,7 +69,10 @@ func (a *API) disableProtection(ctx context.Context, v *visit, in *chosenPolicie
 }
 
 func (a *API) enableProtection(ctx context.Context, v *visit, in *policiesBack) (*accepted, error) {
-	chosen := in.Body.Policies
+	var chosen []string
+	if in.Body != nil {
+		chosen = in.Body.Policies
+	}
 	return begun(v.Start(ctx, v.tenant.ID, "enable-protection", func(ctx context.Context, e *exchange.Engine, spec exchange.Spec) (*exchange.Result, error) {
 		return e.EnableProtection(ctx, spec, chosen)
 	}))

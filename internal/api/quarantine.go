@@ -53,9 +53,9 @@ type OfCopy struct {
 
 type releasedCopy struct {
 	OfCopy
-	Body struct {
+	Body *struct {
 		Override bool `json:"override,omitempty" doc:"Release it even if judging it again finds phishing, or is not possible. For security administrators; malware is never released."`
-	} `required:"false"`
+	}
 }
 
 type manyCopies struct {
@@ -93,10 +93,11 @@ func (a *API) listQuarantine(ctx context.Context, v *visit, in *MailFilter) (*an
 }
 
 func (a *API) releaseMail(ctx context.Context, v *visit, in *releasedCopy) (*answered[Outcome], error) {
-	if in.Body.Override && !slices.Contains(changers, v.user.Role) {
+	override := in.Body != nil && in.Body.Override
+	if override && !slices.Contains(changers, v.user.Role) {
 		return nil, problem(http.StatusForbidden, "Only a security administrator releases mail against what judging it again says. Leave override out.")
 	}
-	o, err := a.releaseOne(ctx, v, in.ID, in.Body.Override)
+	o, err := a.releaseOne(ctx, v, in.ID, override)
 	return answer(o), err
 }
 
