@@ -15,11 +15,12 @@ import (
 // fillCmd fills an empty store with made-up mail, so that pages and searches can
 // be measured. The figures in doc/operating.md name it.
 type fillCmd struct {
-	Messages int    `default:"1000000" help:"How many messages in all."`
-	Tenants  int    `default:"1" help:"Spread over so many tenants."`
-	Audit    int    `default:"0" help:"And so many entries of the audit log."`
-	Days     int    `default:"90" help:"Received over so many days, up to now."`
-	Seed     uint64 `default:"1" help:"The same seed gives the same mail."`
+	Messages int     `default:"1000000" help:"How many messages in all."`
+	Tenants  int     `default:"1" help:"Spread over so many tenants."`
+	Audit    int     `default:"0" help:"And so many entries of the audit log."`
+	Copies   float64 `default:"1.09" help:"Recipients of a message, on average."`
+	Days     int     `default:"90" help:"Received over so many days, up to now."`
+	Seed     uint64  `default:"1" help:"The same seed gives the same mail."`
 }
 
 const (
@@ -36,7 +37,7 @@ type fillView struct {
 }
 
 func (f *fillCmd) Run(c *console) error {
-	if f.Messages < 0 || f.Tenants < 1 || f.Days < 1 || f.Audit < 0 {
+	if f.Messages < 0 || f.Tenants < 1 || f.Days < 1 || f.Audit < 0 || f.Copies < 1 {
 		return usageError("postern fill needs positive numbers")
 	}
 	return c.with(func(o *opened) error {
@@ -87,6 +88,7 @@ func (f *fillCmd) mail(c *console, o *opened) (recipients int, err error) {
 	}
 	end := time.Now().Add(-time.Second)
 	maker := newMailMaker(f.Seed, names, end.Add(-time.Duration(f.Days)*24*time.Hour), end, f.Messages)
+	maker.more = 1 - 1/f.Copies
 	batches := make(chan []store.Filled, 4) // made while the former ones are written
 	go func() {
 		defer close(batches)

@@ -22,6 +22,7 @@ type mailMaker struct {
 	step    time.Duration // between two messages
 	end     time.Time
 	made    int
+	more    float64    // chance of one recipient more
 	senders *rand.Zipf // number of the sender's domain
 	words   *rand.Zipf // number of a word
 }
@@ -103,11 +104,7 @@ func (f *mailMaker) next() store.Filled {
 	if reason != "" {
 		reasons = append([]string{reason}, reasons...)
 	}
-	rcpts := 1
-	if r.IntN(12) == 0 {
-		rcpts = 2
-	}
-	for range rcpts {
+	for m.Recipients == nil || len(m.Recipients) < 100 && r.Float64() < f.more {
 		m.Recipients = append(m.Recipients, f.recipient(tenant+".example", at, verdict, reasons))
 	}
 	return store.Filled{Message: m, Judgement: j}

@@ -53,7 +53,7 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 			if err := rows[i].apply(t, s.epoch); err != nil {
 				return err
 			}
-			if c := rows[i].c; c.Decision != nil || c.Judgement != nil || c.State == mail.Held {
+			if c := rows[i].c; c.Decision != nil || c.Judgement != nil || c.State == mail.Held || c.State == mail.Dropped || c.State == mail.Returned {
 				if err := s.noteLate(t, c.Tenant, c.Message, 0); err != nil {
 					return err
 				}

@@ -64,6 +64,9 @@ func (s *Store) unhold(ctx context.Context, id mail.ID, n int, last bool, set st
 			return err
 		}
 		if last {
+			if err := s.noteLate(t, tenant, id, 0); err != nil {
+				return err
+			}
 			_, err = s.finish(t, tenant, id)
 		}
 		return err

@@ -188,30 +188,22 @@ func readCursor(text string) (*hit, error) {
 }
 
 // plan is what blocks are asked: all of its conditions, of each one alternative, of
-// it every gram. Without conditions blocks are of no use.
-type plan [][][]gram
+// it every span. Without conditions blocks are of no use.
+type plan [][][]span
 
 func newPlan(f TraceFilter, terms []Term) (p plan) {
 	for _, t := range terms {
-		if len(t.Part) < 3 {
-			continue
-		}
 		fields := []Field{t.Field}
 		if t.Field == Anywhere {
 			fields = everyField
 		}
-		var any [][]gram
+		var any [][]span
 		for _, field := range fields {
 			any = append(any, termGrams(gramOf[field], t.Part))
 		}
 		p = append(p, any)
 	}
-	one := func(list ...gram) (any [][]gram) {
-		for _, g := range list {
-			any = append(any, []gram{g})
-		}
-		return any
-	}
+	one := func(g gram) [][]span { return [][]span{{{g, g}}} }
 	if f.Verdict != "" {
 		p = append(p, one(wordGram(gramVerdict, string(f.Verdict))))
 	}
@@ -221,8 +213,8 @@ func newPlan(f TraceFilter, terms []Term) (p plan) {
 	switch f.State {
 	case mail.Held:
 		p = append(p, one(wordGram(gramHeld, "")))
-	case mail.Dropped, mail.Returned: // now, whatever they were when the block was built
-		p = append(p, one(stateGram(f.State), wordGram(gramHeld, ""), stateGram(mail.Accepted), stateGram(mail.Judged), stateGram(mail.Delivering)))
+	case mail.Dropped, mail.Returned: // copies that come to this later are late
+		p = append(p, one(stateGram(f.State)))
 	}
 	return p
 }

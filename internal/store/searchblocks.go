@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 
@@ -102,9 +103,13 @@ func (l *look) block(b block) iter.Seq2[hit, error] {
 		if !l.up {
 			slices.Reverse(numbers)
 		}
-		for part := range slices.Chunk(numbers, idsAtOnce) {
+		var last entry
+		for i, part := range slices.Collect(slices.Chunk(numbers, idsAtOnce)) {
+			if i > 0 && l.over() {
+				l.stop(hit{tenant: l.tenant, at: last.at, id: last.id})
+				return
+			}
 			ids := make([]mail.ID, len(part))
-			var last entry
 			for i, n := range part {
 				if last, err = entries.read(n); err != nil {
 					yield(hit{}, err)
@@ -121,10 +126,6 @@ func (l *look) block(b block) iter.Seq2[hit, error] {
 				if !yield(h, nil) {
 					return
 				}
-			}
-			if l.over() {
-				l.stop(hit{tenant: l.tenant, at: last.at, id: last.id})
-				return
 			}
 		}
 	}
@@ -176,9 +177,7 @@ func (l *look) proposed(b block) ([]int, error) {
 			one := newBitmap(b.messages)
 			one.all(b.messages)
 			for _, g := range every {
-				with := newBitmap(b.messages)
-				with.read(found[g])
-				if one.and(with); one.empty() {
+				if one.and(found[g]); one.empty() {
 					break
 				}
 			}
@@ -191,53 +190,69 @@ func (l *look) proposed(b block) ([]int, error) {
 	return result.numbers(), nil
 }
 
-// sets reads the sets of the plan's grams; a gram that no message has is missing.
-func (l *look) sets(b block) (map[gram][]byte, error) {
-	wanted := map[int64][]gram{} // by page
+// sets reads who has a gram of each span of the plan.
+func (l *look) sets(b block) (map[span]bitmap, error) {
+	wanted := map[int64][]span{} // by page
+	found := map[span]bitmap{}
 	for _, any := range l.plan {
 		for _, every := range any {
 			for _, g := range every {
-				if n := pageOf(b.directory, g); n >= 0 {
+				if found[g] != nil {
+					continue
+				}
+				found[g] = newBitmap(b.messages)
+				for n := pageOf(b.directory, g.low); n <= pageOf(b.directory, g.high) && len(b.directory) > 0; n++ {
 					id := b.first + int64(b.entryPages()+n)
 					wanted[id] = append(wanted[id], g)
 				}
 			}
 		}
 	}
-	found := map[gram][]byte{}
-	if len(wanted) == 0 {
-		return found, nil
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(wanted)), mostPages) {
+		if err := l.readPages(b, part, func(id int64, body []byte) error {
+			for _, g := range wanted[id] {
+				if err := found[g].readSets(body, g); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
 	}
+	return found, nil
+}
+
+const mostPages = 200 // in one statement
+
+func (l *look) readPages(b block, ids []int64, each func(id int64, body []byte) error) error {
 	args := []any{b.tenant}
-	for id := range wanted {
+	for _, id := range ids {
 		args = append(args, id)
 	}
-	rows, err := l.query("SELECT id, body FROM search_pages WHERE tenant = ? AND id IN ("+places(len(args)-1)+")", args...)
+	rows, err := l.query("SELECT id, body FROM search_pages WHERE tenant = ? AND id IN ("+places(len(ids))+")", args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
 	read := 0
-	for rows.Next() {
+	for ; rows.Next(); read++ {
 		var id int64
-		var body []byte
+		var body sql.RawBytes
 		if err := rows.Scan(&id, &body); err != nil {
-			return nil, err
+			return err
 		}
-		read++
-		for _, g := range wanted[id] {
-			if found[g], err = findSet(body, g); err != nil {
-				return nil, err
-			}
+		if err := each(id, body); err != nil {
+			return err
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	if read < len(wanted) {
-		return nil, fmt.Errorf("%d of %d pages are missing: %w", len(wanted)-read, len(wanted), errPage)
+	if read < len(ids) {
+		return fmt.Errorf("%d of %d pages are missing: %w", len(ids)-read, len(ids), errPage)
 	}
-	return found, nil
+	return nil
 }
 
 // entryReader reads a block's messages by their numbers.

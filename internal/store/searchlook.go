@@ -279,7 +279,7 @@ func (l *look) due() ([]hit, error) {
 }
 
 func (l *look) dueRows() string {
-	return l.light("recipients r"+l.d.join+"messages m ON m.tenant = r.tenant AND m.id = r.message", "r.tenant = ? AND m.tenant = ? AND r.next_at IS NOT NULL")
+	return l.light("recipients r"+l.d.join+"messages m ON m.tenant = r.tenant AND m.id = r.message", "r.tenant = ? AND m.tenant = ? AND r.next_at >= 0") // a range, so that SQLite takes the index of what is due
 }
 
 // rows reads all that is shown of hits, in their order.

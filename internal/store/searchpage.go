@@ -178,34 +178,34 @@ func (b bitmap) numbers() []int {
 	return out
 }
 
-// pageOf is the number, among the pages of grams, of the one that would have g;
-// negative if none would.
+// pageOf is the number, among the pages of grams, of the one that would have g; of
+// the first if g comes before all.
 func pageOf(directory []byte, g gram) int {
 	n := len(directory) / 4
-	return sort.Search(n, func(i int) bool { return gram(binary.BigEndian.Uint32(directory[i*4:])) > g }) - 1
+	return max(0, sort.Search(n, func(i int) bool { return gram(binary.BigEndian.Uint32(directory[i*4:])) > g })-1)
 }
 
-// findSet is the set of g in a page of grams; nil if g is not there.
-func findSet(page []byte, g gram) ([]byte, error) {
+// readSets adds to b what the sets of a span in a page of grams have.
+func (b bitmap) readSets(page []byte, in span) error {
 	for len(page) > 0 {
 		if len(page) < 5 {
-			return nil, errPage
+			return errPage
 		}
 		at := gram(binary.BigEndian.Uint32(page))
 		length, size := binary.Uvarint(page[4:])
 		if size <= 0 || length > uint64(len(page)-4-size) {
-			return nil, errPage
+			return errPage
 		}
-		set := page[4+size : 4+size+int(length)]
-		if at == g {
-			return set, nil
+		if at > in.high {
+			return nil
 		}
-		if at > g {
-			return nil, nil
+		end := 4 + size + int(length)
+		if at >= in.low {
+			b.read(page[4+size : end])
 		}
-		page = page[4+size+int(length):]
+		page = page[end:]
 	}
-	return nil, nil
+	return nil
 }
 
 // readEntry is message i of a page of messages.

@@ -54,12 +54,24 @@ func newGram(kind, a, b, c byte) gram {
 	return gram(kind)<<24 | gram(a)<<16 | gram(b)<<8 | gram(c)
 }
 
-// grams calls yield for every three octets of a folded text.
+// grams calls yield for every three octets of a folded text and of two NULs after
+// it, so that each of its octets begins one: then the grams that begin with one or
+// two octets are those of the texts that have them.
 func grams(kind byte, folded string, yield func(gram)) {
 	for i := 0; i+3 <= len(folded); i++ {
 		yield(newGram(kind, folded[i], folded[i+1], folded[i+2]))
 	}
+	switch n := len(folded); {
+	case n >= 2:
+		yield(newGram(kind, folded[n-2], folded[n-1], 0))
+		fallthrough
+	case n == 1:
+		yield(newGram(kind, folded[n-1], 0, 0))
+	}
 }
+
+// A span is the grams from one to another. Mostly it is one gram.
+type span struct{ low, high gram }
 
 // wordGram is the gram of one of our own words, such as a verdict.
 func wordGram(kind byte, word string) gram {
@@ -79,14 +91,23 @@ func idGram(messageID string) gram {
 
 const mostGrams = 10 // of one term that are looked up; more exclude hardly anything more
 
-// termGrams are the grams that a text must have to contain part, at most mostGrams;
-// none if part is too short.
-func termGrams(kind byte, part string) (list []gram) {
-	grams(kind, part, func(g gram) { list = append(list, g) })
+// termGrams are the spans of grams that a text must each have one of to contain
+// part, at most mostGrams.
+func termGrams(kind byte, part string) (list []span) {
+	switch len(part) {
+	case 1:
+		return []span{{newGram(kind, part[0], 0, 0), newGram(kind, part[0], 255, 255)}}
+	case 2:
+		return []span{{newGram(kind, part[0], part[1], 0), newGram(kind, part[0], part[1], 255)}}
+	}
+	for i := 0; i+3 <= len(part); i++ {
+		g := newGram(kind, part[i], part[i+1], part[i+2])
+		list = append(list, span{g, g})
+	}
 	if len(list) <= mostGrams {
 		return list
 	}
-	spread := make([]gram, mostGrams)
+	spread := make([]span, mostGrams)
 	for i := range spread {
 		spread[i] = list[i*(len(list)-1)/(mostGrams-1)]
 	}

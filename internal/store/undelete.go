@@ -94,6 +94,9 @@ func (s *Store) expireHeld(ctx context.Context, now time.Time) (n int, err error
 				continue
 			}
 			n++
+			if err := s.noteLate(t, d.tenant, d.id, 0); err != nil {
+				return err
+			}
 			if err := s.touchMessage(t, d.tenant, d.id); err != nil {
 				return err
 			}

@@ -51,3 +51,6 @@ CREATE TABLE saved_filters (
 	query  TEXT NOT NULL,               -- as in the page's address
 	PRIMARY KEY (tenant, owner, page, name)
 );
+
+-- For counting what is held by verdict.
+CREATE INDEX recipients_held_verdict ON recipients (tenant, verdict, held_at) WHERE state = 'held';

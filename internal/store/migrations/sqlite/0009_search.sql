@@ -49,3 +49,6 @@ CREATE TABLE saved_filters (
 	query  TEXT NOT NULL,               -- as in the page's address
 	PRIMARY KEY (tenant, owner, page, name)
 ) WITHOUT ROWID;
+
+-- For counting what is held by verdict.
+CREATE INDEX recipients_held_verdict ON recipients (tenant, verdict, held_at) WHERE state = 'held';
