@@ -39,6 +39,8 @@ type cli struct {
 	User       userCmd       `cmd:"" help:"Users of the portal: add, list."`
 	Token      tokenCmd      `cmd:"" help:"API tokens for programs: add, list, revoke."`
 	Sender     senderCmd     `cmd:"" help:"A tenant's allow and block list: allow, block, list, remove."`
+	Policy     policyCmd     `cmd:"" help:"Thresholds and actions: show, test on stored mail, set, undo."`
+	People     peopleCmd     `cmd:"" help:"People protected from impersonation: add, list, remove."`
 	Queue      queueCmd      `cmd:"" help:"What waits to be delivered: list, retry."`
 	Trace      traceCmd      `cmd:"" help:"What became of each message, one entry per recipient."`
 	Quarantine quarantineCmd `cmd:"" help:"Held mail: list, show, release, delete."`

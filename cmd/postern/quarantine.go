@@ -9,10 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"postern/internal/mail"
-	"postern/internal/metric"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/store"
@@ -101,25 +98,11 @@ type quarantineReleaseCmd struct {
 
 func (q *quarantineReleaseCmd) Run(c *console) error {
 	return c.with(func(o *opened) error {
-		hooks, err := newHooks(o)
+		r, done, err := c.releaser(o)
 		if err != nil {
 			return err
 		}
-		defer closeHooks(c, hooks)
-		with := relayOptions{notify: hooks.Emit}
-		if *o.conf.Judge.Enabled { // what is released is judged again
-			pool, err := newPool(o, o.log, metric.New(prometheus.NewRegistry()))
-			if err != nil {
-				return err
-			}
-			defer pool.Close()
-			with.judges = pool
-		}
-		r, err := newRelay(c.ctx, o, with)
-		if err != nil {
-			return err
-		}
-		defer r.Sender.Close()
+		defer done()
 		return c.eachCopy(o, q.IDs, func(m *store.Message, n int) (copyView, error) {
 			out, err := r.Release(c.ctx, relay.Order{Tenant: m.Tenant, ID: m.ID, N: n, By: "command line", Override: q.Override})
 			if err != nil {

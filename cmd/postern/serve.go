@@ -245,6 +245,7 @@ func (s *server) run(ctx context.Context) error {
 	if s.digests != nil {
 		go s.digests.Run(background)
 	}
+	go s.watchRules(background)
 	go (&report.Roller{Store: s.o.store, Log: s.log}).Run(background)
 	for _, l := range s.mail {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })

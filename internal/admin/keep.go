@@ -51,8 +51,8 @@ func (a *Admin) SetKeep(ctx context.Context, tenant string, k mail.Keep) (store.
 // MostBypass is the longest that a bypass lasts (safety.md R45).
 const MostBypass = 24 * time.Hour
 
-// BypassAlarm is the kind of alarm while a bypass is on.
-const BypassAlarm = "bypass"
+// bypassAlarm is the kind of alarm while a bypass is on.
+const bypassAlarm = "bypass"
 
 // StartBypass lets a tenant's mail through whatever its verdict, for a time that
 // ends by itself.
@@ -71,7 +71,7 @@ func (a *Admin) StartBypass(ctx context.Context, tenant string, last time.Durati
 		return b, err
 	}
 	text := fmt.Sprintf("Mail is delivered whatever its verdict until %s: %s switched the bypass on (%s).", b.Until.Format("2 January 15:04 UTC"), b.By, why)
-	return b, a.Store.Raise(ctx, BypassAlarm, tenant, text)
+	return b, a.Store.Raise(ctx, "bypass", tenant, text)
 }
 
 // EndBypass ends a bypass before its time.
@@ -79,7 +79,7 @@ func (a *Admin) EndBypass(ctx context.Context, tenant string) error {
 	if err := a.setBypass(ctx, tenant, "bypass.end", mail.Bypass{}); err != nil {
 		return err
 	}
-	return a.Store.Clear(ctx, BypassAlarm, tenant, "")
+	return a.Store.Clear(ctx, bypassAlarm, tenant, "")
 }
 
 func (a *Admin) setBypass(ctx context.Context, tenant, action string, b mail.Bypass) error {
@@ -101,7 +101,7 @@ func (a *Admin) EndedBypasses(ctx context.Context) error {
 		return err
 	}
 	for _, alarm := range alarms {
-		if alarm.Kind != BypassAlarm {
+		if alarm.Kind != bypassAlarm {
 			continue
 		}
 		rules, err := a.Store.Rules(ctx, alarm.Tenant)
@@ -111,7 +111,7 @@ func (a *Admin) EndedBypasses(ctx context.Context) error {
 		if rules.Bypass.On(a.now()) {
 			continue
 		}
-		if err := a.Store.Clear(ctx, BypassAlarm, alarm.Tenant, ""); err != nil {
+		if err := a.Store.Clear(ctx, bypassAlarm, alarm.Tenant, ""); err != nil {
 			return err
 		}
 		if err := a.note(ctx, alarm.Tenant, "bypass.over", "", "", ""); err != nil {

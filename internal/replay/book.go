@@ -57,6 +57,11 @@ func (b *Book) Copies() int { return len(b.copies) }
 // Whole reports whether all mail of the time is in it.
 func (b *Book) Whole() bool { return b.Share == wholeRead }
 
+// Read reads a tenant's book and waits for it.
+func Read(ctx context.Context, s *store.Store, tenant string, rules mail.Rules, now time.Time) (*Book, error) {
+	return read(ctx, s, tenant, rules, mostRead, now, func(int, int) {})
+}
+
 // read makes a book. progress is told of messages read so far, of how many.
 func read(ctx context.Context, s *store.Store, tenant string, rules mail.Rules, most int, now time.Time, progress func(done, total int)) (*Book, error) {
 	b := &Book{Tenant: tenant, Since: now.Add(-Days * 24 * time.Hour), Made: now, Share: wholeRead, lists: listsOf(rules)}

@@ -88,7 +88,7 @@ func (b *Book) scales(rules mail.Rules) []*policy.Scale {
 
 const (
 	BinWidth = 5  // points
-	bins     = 30 // the last takes all above
+	bins     = 41 // as far as thresholds go; the last takes all above
 )
 
 // A Histogram is how many copies have how many points for a verdict.

@@ -156,3 +156,15 @@ func eachJudged(rows *sql.Rows, yield func(Judged) error) error {
 	}
 	return nil
 }
+
+// HeldShare counts a tenant's judged copies received between two moments, and those
+// of them that were not to be delivered.
+func (s *Store) HeldShare(ctx context.Context, tenant string, since, until time.Time) (all, held int, err error) {
+	err = s.row(ctx, "SELECT count(*), coalesce(sum(CASE WHEN r.action <> 'deliver' THEN 1 ELSE 0 END), 0) FROM messages m"+s.d.join+
+		"recipients r ON r.tenant = m.tenant AND r.message = m.id WHERE m.tenant = ? AND m.received_at >= ? AND m.received_at < ? AND r.verdict <> ''",
+		tenant, since.UnixMilli(), until.UnixMilli()).Scan(&all, &held)
+	if err != nil {
+		return 0, 0, fmt.Errorf("share of held mail: %w", err)
+	}
+	return all, held, nil
+}
