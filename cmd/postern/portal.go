@@ -37,6 +37,7 @@ func (s *server) portalPage() (http.Handler, error) {
 		URL:      s.o.conf.Portal.URL,
 		Prefix:   s.o.conf.Relay.HeaderPrefix,
 		Version:  version,
+		TellNow:  s.tryNotice,
 		Keep:     s.o.conf.Quarantine.Retention,
 		Log:      s.log,
 	}

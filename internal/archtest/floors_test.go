@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/webhook":          2,
 	"internal/provider":         2,
 	"internal/providertest":     0,
+	"internal/notice":           2,
 	"internal/report":           2,
 	"internal/relay":            3,
 	"internal/relay/judge":      3, // composes parse, mailauth and scan within the worker; below relay in the tree

@@ -9,6 +9,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	notices "postern/internal/notice"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/relay/parse/preview"
@@ -29,7 +30,8 @@ type Portal struct {
 	URL      string                                                     // of the portal as browsers know it; "": as each request says
 	Prefix   string                                                     // of the control headers
 	Version  string
-	Keep     time.Duration // for which held mail is kept where a tenant says nothing
+	TellNow  func(ctx context.Context, tenant string, to notices.Receiver) error // sends a test to who is told of alarms
+	Keep     time.Duration                                                      // for which held mail is kept where a tenant says nothing
 	Log      *slog.Logger
 
 	Letters *digest.Composer                                 // writes to recipients; nil when they have no pages

@@ -156,6 +156,8 @@ func (p *Portal) routes() []route {
 		{"POST", "/t/{tenant}/people", signedIn, changers, false, p.savePeople},
 		{"GET", "/t/{tenant}/retention", signedIn, readers, false, p.retention},
 		{"POST", "/t/{tenant}/retention", signedIn, changers, true, p.saveRetention},
+		{"GET", "/t/{tenant}/notifications", signedIn, readers, false, p.notifications},
+		{"POST", "/t/{tenant}/notifications", signedIn, changers, false, p.changeNotifications},
 		{"POST", "/t/{tenant}/alarms/clear", signedIn, changers, false, p.clearAlarm},
 	}
 }

@@ -78,3 +78,31 @@ func (s *Store) Clear(ctx context.Context, kind, tenant, what string) error {
 		return err
 	})
 }
+
+// SwapSetting keeps a value if the one kept is still was, nil for none, and reports
+// whether it was.
+func (s *Store) SwapSetting(ctx context.Context, tenant, name string, was, value []byte) (swapped bool, err error) {
+	err = s.w.do(ctx, func(t *tx) error {
+		q, args := "UPDATE settings SET value = ? WHERE tenant = ? AND name = ? AND value = ?", []any{value, tenant, name, was}
+		if was == nil {
+			q, args = "INSERT INTO settings (tenant, name, value) VALUES (?, ?, ?) ON CONFLICT (tenant, name) DO NOTHING", []any{tenant, name, value}
+		}
+		n, err := t.exec(q, args...)
+		swapped = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("setting %s: %w", name, err)
+	}
+	return swapped, nil
+}
+
+// SettingTenants are the tenants that have a setting of that name, in their order.
+func (s *Store) SettingTenants(ctx context.Context, name string) ([]string, error) {
+	rows, err := s.query(ctx, "SELECT tenant FROM settings WHERE name = ? ORDER BY tenant", name)
+	list, err := collect(rows, err, func(r *sql.Rows) (t string, err error) { return t, r.Scan(&t) })
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", name, err)
+	}
+	return list, nil
+}
