@@ -31,7 +31,7 @@ type Portal struct {
 	Prefix   string                                                     // of the control headers
 	Version  string
 	TellNow  func(ctx context.Context, tenant string, to notices.Receiver) error // sends a test to who is told of alarms
-	Keep     time.Duration                                                      // for which held mail is kept where a tenant says nothing
+	Keep     time.Duration                                                       // for which held mail is kept where a tenant says nothing
 	Log      *slog.Logger
 
 	Letters *digest.Composer                                 // writes to recipients; nil when they have no pages
