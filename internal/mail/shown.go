@@ -43,7 +43,7 @@ func Shown(addr string) string {
 	if domain == "" {
 		return Visible(addr)
 	}
-	if strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }) {
+	if strings.ContainsFunc(domain, func(r rune) bool { return r > unicode.MaxASCII }) && !strings.ContainsFunc(domain, hides) { // mapping would drop what hides
 		if ascii, err := idna.Lookup.ToASCII(domain); err == nil {
 			domain = ascii
 		} else if ascii, err := idna.Punycode.ToASCII(domain); err == nil {

@@ -10,8 +10,8 @@ import (
 	"postern/internal/mail"
 )
 
-// A Digest is one digest mail that is to be made once, for mail held after Since
-// and until Slot.
+// A Digest is one digest mail that is to be made once, for mail held since Since
+// and before Slot.
 type Digest struct {
 	Tenant, Addr string
 	Since, Slot  time.Time

@@ -15,7 +15,7 @@ type Person struct {
 	Tenant string
 	Addr   string // as mail.FoldAddress gives it
 	PersonSettings
-	DigestAt time.Time // digests cover what was held until then; zero before the first
+	DigestAt time.Time // digests cover what was held before; zero before the first
 }
 
 // PersonSettings are what a person chose. Zero fields follow the tenant.

@@ -81,7 +81,7 @@ func (s *Store) HeldAddresses(ctx context.Context, tenant string, classes []mail
 		args = append(args, string(c))
 	}
 	rows, err := s.query(ctx, "SELECT lower(r.addr), min(r.held_at) FROM recipients r LEFT JOIN persons p ON p.tenant = r.tenant AND p.addr = lower(r.addr)"+
-		" WHERE r.tenant = ? AND r.state = 'held' AND r.deleted_by = '' AND r.held_at <= ? AND r.held_at > coalesce(p.digest_at, 0) AND r.verdict IN ("+marks[2:]+") GROUP BY lower(r.addr)", args...)
+		" WHERE r.tenant = ? AND r.state = 'held' AND r.deleted_by = '' AND r.held_at < ? AND r.held_at >= coalesce(p.digest_at, 0) AND r.verdict IN ("+marks[2:]+") GROUP BY lower(r.addr)", args...)
 	all := map[string]int64{}
 	_, err = collect(rows, err, func(r *sql.Rows) (_ struct{}, err error) {
 		var addr string

@@ -160,7 +160,7 @@ func (l *look) match(c *candidate) bool {
 		return false
 	case f.Rcpt != "" && (c.deletedBy != "" || !slices.Contains(l.forms[:], strings.ToLower(c.to))):
 		return false
-	case !f.HeldAfter.IsZero() && c.held <= f.HeldAfter.UnixMilli(), !f.HeldUntil.IsZero() && c.held > f.HeldUntil.UnixMilli():
+	case !f.HeldSince.IsZero() && c.held < f.HeldSince.UnixMilli(), !f.HeldUntil.IsZero() && c.held >= f.HeldUntil.UnixMilli():
 		return false
 	case f.MessageID != "" && c.messageID != bareID(f.MessageID):
 		return false

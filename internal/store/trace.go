@@ -27,9 +27,9 @@ type TraceFilter struct {
 	MessageID  string // exact, with or without <>
 	State      mail.State
 	Verdict    mail.Verdict
-	Rcpt       string // exactly, as mail.FoldAddress gives it; what is marked for deletion is not that person's any more
-	HeldAfter  time.Time
-	HeldUntil  time.Time // at or before
+	Rcpt       string    // exactly, as mail.FoldAddress gives it; what is marked for deletion is not that person's any more
+	HeldSince  time.Time // held at or after
+	HeldUntil  time.Time // held before
 	Since      time.Time // received at or after
 	Until      time.Time // received before
 	Limit      int       // 100 by default

@@ -25,6 +25,7 @@ type Digester struct {
 }
 
 const (
+	settle      = time.Minute    // after a moment, until what was held before it is surely in the ledger, by any node's clock
 	digestRows  = 50             // messages in one digest; the rest is on the reader's page
 	sessionLife = 24 * time.Hour // longer than any session of a recipient
 )
@@ -138,8 +139,8 @@ func (d *Digester) recipient(ctx context.Context, t mail.Tenant, rules mail.Reci
 	if err != nil {
 		return err
 	}
-	slot := Moment(rules, p, now)
-	if slot.IsZero() || !slot.After(p.DigestAt) || first.After(slot) {
+	slot := Moment(rules, p, now.Add(-settle))
+	if slot.IsZero() || !slot.After(p.DigestAt) || !first.Before(slot) {
 		return nil
 	}
 	plan := store.Digest{Tenant: t.ID, Addr: addr, Since: p.DigestAt, Slot: slot, Message: mail.NewID(), Tries: 1}
@@ -212,7 +213,7 @@ func (d *Digester) write(ctx context.Context, plan store.Digest) error {
 	if err != nil {
 		return err
 	}
-	rows, err := d.Store.Quarantine(ctx, store.TraceFilter{Tenant: plan.Tenant, Rcpt: plan.Addr, HeldAfter: plan.Since, HeldUntil: plan.Slot, Limit: 10 * digestRows})
+	rows, err := d.Store.Quarantine(ctx, store.TraceFilter{Tenant: plan.Tenant, Rcpt: plan.Addr, HeldSince: plan.Since, HeldUntil: plan.Slot, Limit: 10 * digestRows})
 	if err != nil {
 		return err
 	}

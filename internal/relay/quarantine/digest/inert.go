@@ -18,11 +18,15 @@ const (
 // linkish are places in a text where mail programs begin a link by themselves.
 var linkish = regexp.MustCompile(`([\pL\pN_-])\.([\pL]{2,})`)
 
+// schemes are the other ways in which they begin one.
+var schemes = regexp.MustCompile(`(?i)\b(mailto|javascript|data|file|tel|sms|callto|skype|ms-[a-z]+):`)
+
 // plain is a stranger's text for the text part: on one line, what hides shown, and
 // without anything that a mail program makes a link of.
 func plain(s string) string {
 	s = cut(mail.Visible(s), maxSubject)
 	s = strings.ReplaceAll(s, "://", "[://]")
+	s = schemes.ReplaceAllString(s, "$1[:]")
 	for range 2 { // matches do not overlap
 		s = linkish.ReplaceAllString(s, "$1[.]$2")
 	}
@@ -39,6 +43,7 @@ func who(addr string) string {
 	if domain == "" {
 		return plain(addr)
 	}
+	local = schemes.ReplaceAllString(strings.ReplaceAll(local, "://", "[://]"), "$1[:]")
 	return cut(local, maxLocal) + "@" + domain
 }
 

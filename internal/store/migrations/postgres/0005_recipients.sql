@@ -9,15 +9,15 @@ CREATE TABLE persons (
 	tenant    TEXT NOT NULL,
 	addr      TEXT NOT NULL,
 	settings  TEXT NOT NULL,               -- JSON
-	digest_at BIGINT NOT NULL DEFAULT 0,  -- digests cover what was held until then
+	digest_at BIGINT NOT NULL DEFAULT 0,  -- digests cover what was held before
 	PRIMARY KEY (tenant, addr)
 );
 
 CREATE TABLE digests (
 	tenant  TEXT NOT NULL,
 	addr    TEXT NOT NULL,
-	slot    BIGINT NOT NULL,              -- covers what was held until then
-	since   BIGINT NOT NULL,              -- and after this
+	slot    BIGINT NOT NULL,              -- covers what was held before
+	since   BIGINT NOT NULL,              -- and since this
 	message TEXT NOT NULL,                 -- id of the mail, given before it is made
 	lease   BIGINT NOT NULL,              -- until when who makes it may take
 	tries   BIGINT NOT NULL,

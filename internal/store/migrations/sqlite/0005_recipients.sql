@@ -9,15 +9,15 @@ CREATE TABLE persons (
 	tenant    TEXT NOT NULL,
 	addr      TEXT NOT NULL,
 	settings  TEXT NOT NULL,               -- JSON
-	digest_at INTEGER NOT NULL DEFAULT 0,  -- digests cover what was held until then
+	digest_at INTEGER NOT NULL DEFAULT 0,  -- digests cover what was held before
 	PRIMARY KEY (tenant, addr)
 ) WITHOUT ROWID;
 
 CREATE TABLE digests (
 	tenant  TEXT NOT NULL,
 	addr    TEXT NOT NULL,
-	slot    INTEGER NOT NULL,              -- covers what was held until then
-	since   INTEGER NOT NULL,              -- and after this
+	slot    INTEGER NOT NULL,              -- covers what was held before
+	since   INTEGER NOT NULL,              -- and since this
 	message TEXT NOT NULL,                 -- id of the mail, given before it is made
 	lease   INTEGER NOT NULL,              -- until when who makes it may take
 	tries   INTEGER NOT NULL,
