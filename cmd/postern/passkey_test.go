@@ -150,7 +150,7 @@ func TestPasskeysFromEnrolmentToRemoval(t *testing.T) {
 	b.press("Sign in with a passkey")
 	b.sees("somebody may have a copy of it")
 	alarms, err := w.opened.store.Alarms(t.Context(), "")
-	if err != nil || len(alarms) != 1 || alarms[0].Kind != "passkey.cloned" {
+	if err != nil || len(alarms) != 1 || alarms[0].Kind != "passkey-copied" {
 		t.Errorf("alarms %v, %v", alarms, err)
 	}
 

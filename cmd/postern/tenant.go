@@ -7,8 +7,10 @@ import (
 )
 
 type tenantCmd struct {
-	Add  tenantAddCmd  `cmd:"" help:"Add a tenant: one customer, one Microsoft 365 organization."`
-	List tenantListCmd `cmd:"" help:"List tenants."`
+	Add    tenantAddCmd    `cmd:"" help:"Add a tenant: one customer, one Microsoft 365 organization."`
+	List   tenantListCmd   `cmd:"" help:"List tenants."`
+	Set    tenantSetCmd    `cmd:"" help:"Change a tenant's name, limits and look."`
+	Remove tenantRemoveCmd `cmd:"" help:"Remove a tenant for good: its key is destroyed first."`
 }
 
 type tenantAddCmd struct {

@@ -73,10 +73,11 @@ func newRelay(ctx context.Context, o *opened, with relayOptions) (*relay.Relay, 
 		Store:     o.store,
 		Spool:     spooled,
 		Judges:    with.judges,
-		JudgeTurn: &deliver.Queue{Workers: 8 * cores, Parallel: 4 * cores},
+		JudgeTurn: &deliver.Queue{Workers: 8 * cores, Parallel: 8 * cores}, // so that one tenant gets at most half of it
 		Sender:    sender,
 		SendTurn:  &deliver.Queue{Up: wake(ctx, o, with.log)},
 		Guard:     newGuard(o),
+		Allowance: &relay.Allowance{Held: o.store.HeldOctets, Alarm: alarmOf(o, with.log)},
 		Retry:     relay.Retry{First: conf.Deliver.RetryFirst, Lifetime: conf.Deliver.Lifetime, Retention: conf.Quarantine.Retention},
 		Life:      ctx,
 		Log:       with.log,
@@ -84,6 +85,15 @@ func newRelay(ctx context.Context, o *opened, with relayOptions) (*relay.Relay, 
 		Notify:    with.notify,
 		Tracer:    with.tracer,
 	}, nil
+}
+
+// alarmOf raises that a tenant reached a limit.
+func alarmOf(o *opened, log *slog.Logger) func(ctx context.Context, tenant, text string) {
+	return func(ctx context.Context, tenant, text string) {
+		if err := o.store.Raise(ctx, "tenant-limit", tenant, text); err != nil {
+			log.Error("alarm could not be raised", "tenant", tenant, "err", err)
+		}
+	}
 }
 
 // wake makes mail due that was put off while its MTA was down.

@@ -136,7 +136,7 @@ func (a *Admin) checkPasskey(ctx context.Context, site Site, purpose string, ans
 		return u, err
 	}
 	if cred.Authenticator.CloneWarning {
-		return u, errors.Join(ErrCloned, a.Store.Raise(ctx, "passkey.cloned", u.Tenant, "A passkey of "+u.Email+" counts backwards: somebody may have a copy of it."))
+		return u, errors.Join(ErrCloned, a.Store.Raise(ctx, "passkey-copied", u.Tenant, "A passkey of "+u.Email+" counts backwards: somebody may have a copy of it."))
 	}
 	body, err := a.sealPasskey(cred)
 	if err != nil {

@@ -87,6 +87,13 @@ func (p *Portal) routes() []route {
 
 		{"GET", "/tenants", system, staff, false, p.tenants},
 		{"POST", "/tenants", system, changers, false, p.addTenant},
+		{"GET", "/tenants/{tenant}", system, readers, false, p.tenantPage},
+		{"POST", "/tenants/{tenant}", system, changers, true, p.setTenant},
+		{"POST", "/tenants/{tenant}/export", system, owners, true, p.exportTenant},
+		{"POST", "/tenants/{tenant}/remove", system, owners, true, p.removeTenant},
+		{"GET", "/brand/{tenant}/{id}/{file}", public, nil, false, p.brandFile},
+		{"GET", "/t/{tenant}/look", signedIn, readers, false, p.look},
+		{"POST", "/t/{tenant}/look", signedIn, changers, false, p.setLook},
 		{"GET", "/audit", system, readers, false, p.audit},
 		{"GET", "/tokens", signedIn, changers, false, p.tokens},
 		{"POST", "/tokens", signedIn, changers, true, p.addToken},

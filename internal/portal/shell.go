@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"postern/internal/admin"
 	"postern/internal/mail"
 )
 
@@ -25,7 +26,8 @@ type shell struct {
 	Hostname string
 	Version  string
 	Base     string // "/t/TENANT" of the page's tenant
-	Own      bool   // a recipient's own pages
+	Brand    admin.Brand
+	Own      bool // a recipient's own pages
 }
 
 type menuGroup struct {
@@ -72,6 +74,9 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 	}
 	if s.Tenant.ID != "" {
 		s.Base = "/t/" + s.Tenant.ID
+		if s.Brand, err = p.Exchange.Brand(r.Context(), s.Tenant.ID); err != nil {
+			p.Log.Error("look", "tenant", s.Tenant.ID, "err", err)
+		}
 	}
 	s.Menu = p.menu(v, s)
 	return s
@@ -87,6 +92,7 @@ func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 			{"Tenants", "/tenants", false},
 			{"Users", "/users", false},
 			{"API tokens", "/tokens", false},
+			{"Look", "/t/{tenant}/look", false},
 			{"Sign-in elsewhere", "/provider", false},
 			{"Audit log", "/audit", false}, {"Audit log", "/t/{tenant}/audit", false},
 		}},

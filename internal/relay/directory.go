@@ -63,6 +63,9 @@ func (d *Directory) Load(ctx context.Context) error {
 }
 
 func (d *Directory) loadTenant(ctx context.Context, s *snapshot, t store.Tenant) error {
+	if len(t.WrappedKey) == 0 {
+		return nil // its key is destroyed: it is being removed
+	}
 	s.tenants[t.ID] = t.Tenant
 	key, err := d.Root.Unwrap(t.WrappedKey)
 	if err != nil {

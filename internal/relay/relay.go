@@ -36,6 +36,7 @@ type Relay struct {
 	Sender    *deliver.Sender
 	SendTurn  *deliver.Queue // whose turn it is to be sent
 	Guard     *Guard
+	Allowance *Allowance // limits of tenants; nil: there are none
 	Retry     Retry
 	Life      context.Context // ends when the process is to stop
 	Log       *slog.Logger
@@ -84,6 +85,11 @@ func (r *Relay) Accept(ctx context.Context, env *mail.Envelope, body io.Reader) 
 	res, err := r.Gate.Message(env, body)
 	if err != nil {
 		return "", err
+	}
+	for _, a := range res.Admissions {
+		if err := r.Allowance.Take(ctx, a.Tenant, len(env.To)); err != nil {
+			return "", err
+		}
 	}
 	leave, err := r.Guard.Enter(res.Admissions[0].Tenant.ID)
 	if err != nil {
