@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 
 	"postern/internal/mail"
 	"postern/internal/relay/policy"
@@ -31,30 +32,33 @@ type Moved struct {
 // Compare measures every copy by both rules. Of the changed ones it lists the newest
 // of each kind, list at most.
 func (b *Book) Compare(old, new mail.Rules, list int) Change {
-	was, now := b.scales(old), b.scales(new)
+	made := map[policy.Scale]*policy.Scale{} // what is measured alike is one
+	was, now, names := b.scales(old, made), b.scales(new, made), policy.Verdicts()
 	c := Change{Copies: len(b.copies)}
 	freed, caught := 0, 0
 	for i := range b.copies {
 		w := &b.copies[i]
-		v1, a1 := w.Outcome(was[w.rcpt])
-		v2, a2 := w.Outcome(now[w.rcpt])
-		held, holds := a1 != mail.Deliver, a2 != mail.Deliver
-		if held {
+		v1, passed := w.Class(was[w.rcpt])
+		v2, passes := v1, passed
+		if was[w.rcpt] != now[w.rcpt] {
+			v2, passes = w.Class(now[w.rcpt])
+		}
+		if !passed {
 			c.HeldOld++
 		}
-		if holds {
+		if !passes {
 			c.HeldNew++
 		}
 		switch {
-		case held && !holds:
+		case !passed && passes:
 			if c.Freed++; freed < list {
 				freed++
-				c.Moves = append(c.Moves, b.moved(w, false, v1, v2))
+				c.Moves = append(c.Moves, b.moved(w, false, names[v1], names[v2]))
 			}
-		case !held && holds:
+		case passed && !passes:
 			if c.Caught++; caught < list {
 				caught++
-				c.Moves = append(c.Moves, b.moved(w, true, v1, v2))
+				c.Moves = append(c.Moves, b.moved(w, true, names[v1], names[v2]))
 			}
 		case v1 != v2:
 			c.Renamed++
@@ -72,10 +76,9 @@ func (b *Book) moved(w *weighed, caught bool, was, now mail.Verdict) Moved {
 }
 
 // scales are what each recipient is measured by; recipients for whom nobody chose
-// apart share one.
-func (b *Book) scales(rules mail.Rules) []*policy.Scale {
+// apart share one of made.
+func (b *Book) scales(rules mail.Rules, made map[policy.Scale]*policy.Scale) []*policy.Scale {
 	all := make([]*policy.Scale, len(b.rcpts))
-	made := map[policy.Scale]*policy.Scale{}
 	for i, rcpt := range b.rcpts {
 		s := policy.ScaleFor(rules, rcpt)
 		if made[s] == nil {
@@ -112,22 +115,33 @@ func (b *Book) Histogram(rules mail.Rules, in mail.Scope, v mail.Verdict) Histog
 		h.Bins[i].From = i * BinWidth
 		h.Bins[i].ByVerdict = map[mail.Verdict]int{}
 	}
-	scales, inside := b.scales(rules), b.inside(rules, in)
+	scales, inside, names := b.scales(rules, map[policy.Scale]*policy.Scale{}), b.inside(rules, in), policy.Verdicts()
+	var counts [bins][len(names)]int
+	class := slices.Index(names[:], v)
+	if class < 0 || class >= len(policy.Weight{}.Points) {
+		return h
+	}
 	for i := range b.copies {
 		w := &b.copies[i]
 		if !inside[w.rcpt] {
 			continue
 		}
 		h.Copies++
-		points := w.Of(v)
+		points := int(w.Points[class])
 		if points <= 0 {
 			h.None++
 			continue
 		}
-		bin := &h.Bins[min(points/BinWidth, bins-1)]
-		verdict, _ := w.Outcome(scales[w.rcpt])
-		bin.N++
-		bin.ByVerdict[verdict]++
+		verdict, _ := w.Class(scales[w.rcpt])
+		counts[min(points/BinWidth, bins-1)][verdict]++
+	}
+	for i := range counts {
+		for c, n := range counts[i] {
+			if n > 0 {
+				h.Bins[i].N += n
+				h.Bins[i].ByVerdict[names[c]] = n
+			}
+		}
 	}
 	return h
 }

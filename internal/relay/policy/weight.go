@@ -75,6 +75,21 @@ type Scale struct {
 
 // Outcome measures w by s.
 func (w *Weight) Outcome(s *Scale) (mail.Verdict, mail.Action) {
+	c, action := w.measure(s)
+	return verdicts[c], action
+}
+
+// Class is Outcome for those who count many: the verdict's place in Verdicts, and
+// whether the copy is delivered.
+func (w *Weight) Class(s *Scale) (class int, delivered bool) {
+	c, action := w.measure(s)
+	return c, action == mail.Deliver
+}
+
+// Verdicts are the names of what Class returns.
+func Verdicts() [classes + 1]mail.Verdict { return verdicts }
+
+func (w *Weight) measure(s *Scale) (int, mail.Action) {
 	c := s.worst(&w.Points)
 	switch {
 	case w.Listed == Blocked:
@@ -96,7 +111,7 @@ func (w *Weight) Outcome(s *Scale) (mail.Verdict, mail.Action) {
 			action = mail.Hold
 		}
 	}
-	return verdicts[c], action
+	return c, action
 }
 
 // worst is the class that points come to.
