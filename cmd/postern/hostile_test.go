@@ -65,7 +65,7 @@ func TestHostileMailIsPreviewedWithoutHarm(t *testing.T) {
 		b.parentIsUntouched()
 		path, _ = ask[string](b, `(() => { const a = [...document.querySelectorAll("main a.button")].find(e => e.search.includes("before=")); return a ? a.pathname + a.search : "" })()`)
 	}
-	if pages := b.pages(); pages != 1 {
+	if pages := b.count("page", ""); pages != 1 {
 		t.Errorf("%d windows are open", pages)
 	}
 	b.quit()
@@ -275,6 +275,7 @@ func (b *browser) previews(ids []string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.untilFrames(len(ids))
 	for i := range ids {
 		if i >= len(status) || status[i] != http.StatusOK {
 			b.t.Fatalf("previews of %v answered %v", ids, status)
@@ -309,8 +310,8 @@ func (b *browser) parentIsUntouched() {
 	}
 }
 
-// pages is how many windows are open.
-func (b *browser) pages() (n int) {
+// count is how many targets of a kind the browser has whose address ends so.
+func (b *browser) count(kind, ends string) (n int) {
 	b.t.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		all, err := cdp.Call(ctx, tab, target.GetTargets, target.GetTargetsParams{})
@@ -318,13 +319,27 @@ func (b *browser) pages() (n int) {
 			return err
 		}
 		for _, info := range all.TargetInfos {
-			if info.Type == "page" {
+			if info.Type == kind && strings.HasSuffix(info.URL, ends) {
 				n++
 			}
 		}
 		return nil
 	}))
 	return n
+}
+
+// untilFrames waits until so many previews are shown: each is a target of its own,
+// since Chromium gives a document with an opaque origin a process of its own. One that
+// was refused would be an error page.
+func (b *browser) untilFrames(want int) {
+	b.t.Helper()
+	got := 0
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if got = b.count("iframe", "/preview"); got == want {
+			return
+		}
+	}
+	b.t.Errorf("%d previews are shown apart from the page, want %d", got, want)
 }
 
 // quit ends the browser, so that its log is whole.

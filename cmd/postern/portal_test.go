@@ -203,17 +203,23 @@ func (b *browser) barriers(path, axe string) {
 			b.look(width, dark)
 			b.open(path)
 			time.Sleep(200 * time.Millisecond)
-			if _, err := ask[bool](b, axe+"; true"); err != nil {
-				b.t.Fatal(err)
-			}
-			found, err := ask[[]string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => (r.passes.length < 8 ? ["axe looked at " + r.passes.length + " things only"] : []).concat(r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target + " " + n.failureSummary))))`)
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			for _, f := range found {
-				b.t.Errorf("%s, width %d, dark %v: %s", path, width, dark, f)
-			}
+			b.barriersHere(axe)
 		}
+	}
+}
+
+// barriersHere reports what axe finds on the page as it is.
+func (b *browser) barriersHere(axe string) {
+	b.t.Helper()
+	if _, err := ask[bool](b, axe+"; true"); err != nil {
+		b.t.Fatal(err)
+	}
+	found, err := ask[[]string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => (r.passes.length < 8 ? ["axe looked at " + r.passes.length + " things only"] : []).concat(r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target + " " + n.failureSummary))))`)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, f := range found {
+		b.t.Errorf("%s: %s", b.where(), f)
 	}
 }
 

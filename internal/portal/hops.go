@@ -30,7 +30,7 @@ func hopsOf(h mail.Header) []hop {
 		if i := strings.LastIndexByte(field, ';'); i >= 0 {
 			body, at = field[:i], strings.TrimSpace(field[i+1:])
 		}
-		one := hop{From: wordAfter(body, "from"), By: wordAfter(body, "by"), With: strings.Trim(wordAfter(body, "with"), ";")}
+		one := hop{From: wordAfter(body, "from"), By: wordAfter(body, "by"), With: protocolOf(body)}
 		if date, err := netmail.ParseDate(at); err == nil {
 			one.At = date
 		}
@@ -57,6 +57,18 @@ func wordAfter(body, name string) string {
 		}
 	}
 	return ""
+}
+
+// protocolOf is what stands between "with" and the next clause (RFC 5321 §4.4).
+func protocolOf(body string) string {
+	_, after, ok := strings.Cut(" "+strings.Join(strings.Fields(body), " "), " with ")
+	if !ok {
+		return ""
+	}
+	for _, next := range []string{" id ", " for ", " via ", "(", ";"} {
+		after, _, _ = strings.Cut(after, next)
+	}
+	return strings.TrimSpace(after)
 }
 
 // lasting is a time between two servers, for people.
