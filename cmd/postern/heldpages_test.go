@@ -105,7 +105,8 @@ func TestEverythingThatCanBeDoneWithHeldMail(t *testing.T) {
 			dark  bool
 		}{{"wide-light", 1280, false}, {"narrow-dark", 390, true}, {"wide-dark", 1280, true}, {"narrow-light", 390, false}} {
 			b.look(at.width, at.dark)
-			time.Sleep(250 * time.Millisecond) // until colours have faded over
+			time.Sleep(100 * time.Millisecond)
+			b.until(`document.getAnimations().every(a => a.playState === "finished")`) // until colours have faded over
 			if dir != "" {
 				b.shot(filepath.Join(dir, name+"-"+at.name+".png"))
 			}
