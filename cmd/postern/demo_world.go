@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -44,11 +45,18 @@ type demoWorld struct {
 }
 
 func newDemoWorld(ctx context.Context, dir, portal string) (w *demoWorld, err error) {
-	return newDemoWorldWith(ctx, dir, portal, nil)
+	return newDemoWorldLike(ctx, dir, portal, demoLike{log: os.Stderr})
 }
 
-// newDemoWorldWith lets the caller change what Exchange is like.
-func newDemoWorldWith(ctx context.Context, dir, portal string, adjust func(*twin.Options)) (w *demoWorld, err error) {
+// demoLike says how a demo's world differs from the usual one.
+type demoLike struct {
+	log   *os.File
+	twin  func(*twin.Options)             // nil: as usual, like the others
+	conf  func(*Config)                   // after the file was read
+	calls func(http.Handler) http.Handler // around the simulated sign-in and admin API
+}
+
+func newDemoWorldLike(ctx context.Context, dir, portal string, like demoLike) (w *demoWorld, err error) {
 	w = &demoWorld{done: make(chan error, 1)}
 	defer func() {
 		if err != nil {
@@ -63,7 +71,7 @@ func newDemoWorldWith(ctx context.Context, dir, portal string, adjust func(*twin
 		return w, err
 	}
 	resolver := dns.New(w.zone.Addr())
-	like := twin.Options{
+	options := twin.Options{
 		Tenants: []twin.TenantOptions{{
 			Organization: demoOrg,
 			Domains:      []string{demoDomain},
@@ -76,20 +84,27 @@ func newDemoWorldWith(ctx context.Context, dir, portal string, adjust func(*twin
 		RetryEvery:  time.Second,
 		NoFiltering: true, // Microsoft's own filter would take the worst samples before the relay sees them
 	}
-	if adjust != nil {
-		adjust(&like)
+	if like.twin != nil {
+		like.twin(&options)
 	}
-	if w.twin, err = twin.New(like); err != nil {
+	if w.twin, err = twin.New(options); err != nil {
 		return w, err
 	}
-	w.admin = httptest.NewServer(w.twin.Handler())
+	calls := w.twin.Handler()
+	if like.calls != nil {
+		calls = like.calls(calls)
+	}
+	w.admin = httptest.NewServer(calls)
 	if err = w.publish(); err != nil {
 		return w, err
 	}
 	if w.conf, err = w.config(dir, listen, portal); err != nil {
 		return w, err
 	}
-	return w, w.start(ctx)
+	if like.conf != nil {
+		like.conf(w.conf)
+	}
+	return w, w.start(ctx, like.log)
 }
 
 // publish puts the twin's keys and its MX into the demo's DNS.
@@ -163,8 +178,8 @@ log: {level: error, format: text}
 	return loadConfig(file)
 }
 
-func (w *demoWorld) start(ctx context.Context) error {
-	log, err := logger(w.conf.Log, os.Stderr)
+func (w *demoWorld) start(ctx context.Context, to *os.File) error {
+	log, err := logger(w.conf.Log, to)
 	if err != nil {
 		return err
 	}

@@ -203,7 +203,7 @@ func logger(conf LogConfig, w *os.File) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: level}
 	switch strings.ToLower(conf.Format) {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, o)), nil
+		return slog.New(slog.NewJSONHandler(logLines{w}, o)), nil
 	case "text":
 		return slog.New(slog.NewTextHandler(w, o)), nil
 	}

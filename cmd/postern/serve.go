@@ -119,6 +119,9 @@ func newServer(ctx context.Context, o *opened) (*server, error) {
 	if with.tracer, s.traced, err = newTraces(ctx, o.conf, o.log); err != nil {
 		return nil, err
 	}
+	if err := o.admin().SealTokens(ctx); err != nil {
+		return nil, err
+	}
 	if s.relay, err = newRelay(life, o, with); err != nil {
 		return nil, err
 	}

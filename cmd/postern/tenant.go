@@ -20,7 +20,7 @@ type tenantAddCmd struct {
 type tenantView struct {
 	ID    string `json:"id"`
 	Name  string `json:"name"`
-	Token string `json:"token"` // the word in the processed header that the tenant's rules trust
+	Token string `json:"token,omitempty"` // the word in the processed header that the tenant's rules trust; only when it is made
 }
 
 func (t *tenantAddCmd) Run(c *console) error {
@@ -45,7 +45,7 @@ func (tenantListCmd) Run(c *console) error {
 		}
 		views := make([]tenantView, 0, len(all))
 		for _, t := range all {
-			views = append(views, tenantView{t.ID, t.Name, t.Token})
+			views = append(views, tenantView{ID: t.ID, Name: t.Name})
 		}
 		return c.print(views, func(w io.Writer) {
 			table(w, "TENANT\tNAME", len(views), func(t io.Writer, i int) {

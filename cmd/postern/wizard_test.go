@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func wizardWorld(t *testing.T, adjust func(*twin.Options)) (*demoWorld, *browser
 	if testing.Short() {
 		t.Skip("needs a browser")
 	}
-	w, err := newDemoWorldWith(t.Context(), t.TempDir(), "127.0.0.1:0", adjust)
+	w, err := newDemoWorldLike(t.Context(), t.TempDir(), "127.0.0.1:0", demoLike{log: os.Stderr, twin: adjust})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,12 +62,14 @@ func (a *Admin) AddTenant(ctx context.Context, name string) (mail.Tenant, error)
 	if !tenantForm.MatchString(id) {
 		return mail.Tenant{}, fmt.Errorf("tenant name %q gives no usable id: use letters and digits, at most 63", name)
 	}
-	wrapped, _, err := a.Root.NewTenantKey()
+	wrapped, key, err := a.Root.NewTenantKey()
 	if err != nil {
 		return mail.Tenant{}, fmt.Errorf("make the key of tenant %s: %w", id, err)
 	}
 	t := mail.Tenant{ID: id, Name: name, Token: newToken()}
-	err = a.Store.AddTenant(ctx, store.Tenant{Tenant: t, WrappedKey: wrapped, CreatedAt: a.now()})
+	kept := t
+	kept.Token = key.SealText(mail.ID(id), seal.ProcessedToken, t.Token)
+	err = a.Store.AddTenant(ctx, store.Tenant{Tenant: kept, WrappedKey: wrapped, CreatedAt: a.now()})
 	if errors.Is(err, store.ErrExists) {
 		return mail.Tenant{}, fmt.Errorf("tenant %s exists already: choose another name", id)
 	}

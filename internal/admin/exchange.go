@@ -179,7 +179,11 @@ func (x *Exchange) Spec(ctx context.Context, tenant string) (exchange.Spec, erro
 	if err != nil {
 		return exchange.Spec{}, err
 	}
-	spec := exchange.Spec{Tenant: t.ID, Token: t.Token, SmartHost: x.SmartHost, Addresses: x.Addresses, Reverse: x.Reverse, HeaderPrefix: x.Prefix}
+	token, err := x.processedToken(t)
+	if err != nil {
+		return exchange.Spec{}, err
+	}
+	spec := exchange.Spec{Tenant: t.ID, Token: token, SmartHost: x.SmartHost, Addresses: x.Addresses, Reverse: x.Reverse, HeaderPrefix: x.Prefix}
 	domains, err := x.Store.Domains(ctx, tenant)
 	if err != nil {
 		return spec, err

@@ -76,3 +76,33 @@ func (a *Admin) tenantKey(ctx context.Context, tenant string) (seal.TenantKey, e
 	}
 	return key, nil
 }
+
+// SealTokens seals the processed tokens that earlier versions kept as they are.
+func (a *Admin) SealTokens(ctx context.Context) error {
+	all, err := a.Store.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if seal.Sealed(t.Token) || len(t.WrappedKey) == 0 { // or its key is destroyed
+			continue
+		}
+		key, err := a.Root.Unwrap(t.WrappedKey)
+		if err != nil {
+			return fmt.Errorf("key of tenant %s: %w", t.ID, err)
+		}
+		if err := a.Store.SetToken(ctx, t.ID, key.SealText(mail.ID(t.ID), seal.ProcessedToken, t.Token)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// processedToken is the word that a tenant's rules in Exchange trust.
+func (a *Admin) processedToken(t store.Tenant) (string, error) {
+	key, err := a.Root.Unwrap(t.WrappedKey)
+	if err != nil {
+		return "", fmt.Errorf("key of tenant %s: %w", t.ID, err)
+	}
+	return key.OpenText(mail.ID(t.ID), seal.ProcessedToken, t.Token)
+}

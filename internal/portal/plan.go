@@ -216,11 +216,16 @@ func (p *Portal) switchDomain(w http.ResponseWriter, r *http.Request, v *visit) 
 	back, t := "/t/"+v.tenant.ID+"/inbound/plan", v.words.T
 	switch r.PathValue("do") {
 	case "enable":
+		had, err := p.Store.Keys(r.Context(), v.tenant.ID)
+		if err != nil {
+			return err
+		}
 		key, err := v.EnableDomain(r.Context(), d.Name)
 		if err != nil {
 			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: sentence(err)})
 		}
-		if key.Key != "" {
+		shown := slices.ContainsFunc(had, func(k mail.Key) bool { return k.ID == key.KeyID }) // to whoever made it
+		if key.Key != "" && !shown {
 			return p.showPlan(w, r, v, http.StatusOK, planPage{Shown: key})
 		}
 		return tell(w, r, back, "good", t("%s is enabled. Nothing changes in the mail flow until Exchange redirects mail here.", d.Name))

@@ -66,11 +66,14 @@ func (d *Directory) loadTenant(ctx context.Context, s *snapshot, t store.Tenant)
 	if len(t.WrappedKey) == 0 {
 		return nil // its key is destroyed: it is being removed
 	}
-	s.tenants[t.ID] = t.Tenant
 	key, err := d.Root.Unwrap(t.WrappedKey)
 	if err != nil {
 		return fmt.Errorf("key of tenant %s: %w: the root key is not the one this store was made with", t.ID, err)
 	}
+	if t.Token, err = key.OpenText(mail.ID(t.ID), seal.ProcessedToken, t.Token); err != nil {
+		return fmt.Errorf("token of tenant %s: %w", t.ID, err)
+	}
+	s.tenants[t.ID] = t.Tenant
 	s.seals[t.ID] = key
 	if s.rules[t.ID], err = d.Store.Rules(ctx, t.ID); err != nil {
 		return fmt.Errorf("read rules of tenant %s: %w", t.ID, err)

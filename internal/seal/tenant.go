@@ -1,7 +1,9 @@
 package seal
 
 import (
+	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"postern/internal/mail"
 )
@@ -62,3 +64,32 @@ func binding(format byte, id mail.ID, part string) []byte {
 	b = append(b, 0)
 	return append(b, part...)
 }
+
+// sealedText begins a text that SealText made.
+const sealedText = "sealed:"
+
+// SealText is Seal for a short secret that stands in a column of text.
+func (k TenantKey) SealText(id mail.ID, part, text string) string {
+	return sealedText + base64.RawStdEncoding.EncodeToString(k.Seal(id, part, []byte(text)))
+}
+
+// OpenText returns what SealText was given. A text that was never sealed, as earlier
+// versions kept it, is returned as it is. The error is ErrSealed.
+func (k TenantKey) OpenText(id mail.ID, part, text string) (string, error) {
+	packed, ok := strings.CutPrefix(text, sealedText)
+	if !ok {
+		return text, nil
+	}
+	octets, err := base64.RawStdEncoding.DecodeString(packed)
+	if err != nil {
+		return "", fmt.Errorf("open %s of %s: %w", part, id, ErrSealed)
+	}
+	plain, err := k.Open(id, part, octets)
+	return string(plain), err
+}
+
+// Sealed reports whether a text is one of SealText.
+func Sealed(text string) bool { return strings.HasPrefix(text, sealedText) }
+
+// ProcessedToken is the part under which a tenant's processed token is sealed.
+const ProcessedToken = "processed-token"

@@ -76,6 +76,13 @@ func (s *Store) AddTenant(ctx context.Context, t Tenant) error {
 	})
 }
 
+// SetToken replaces what is kept of a tenant's processed token.
+func (s *Store) SetToken(ctx context.Context, id, token string) error {
+	return s.configure(ctx, "token of tenant "+id, ErrNotFound, func(x *tx) (int64, error) {
+		return x.exec("UPDATE tenants SET token = ? WHERE id = ?", token, id)
+	})
+}
+
 const tenantColumns = "SELECT id, name, token, wrapped_key, created_at, limits FROM tenants"
 
 func scanTenant(scan func(...any) error) (t Tenant, err error) {
