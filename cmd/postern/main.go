@@ -46,6 +46,7 @@ type cli struct {
 	Quarantine quarantineCmd `cmd:"" help:"Held mail: list, show, release, delete."`
 	Exchange   exchangeCmd   `cmd:"" help:"Exchange Online: connect, plan, apply, verify, roll back."`
 	Alarm      alarmCmd      `cmd:"" help:"Alarms: list, clear."`
+	Status     statusCmd     `cmd:"" help:"Is mail really protected? Part by part, with what to do; exit 1 when something is red."`
 	Report     reportCmd     `cmd:"" help:"What happened to a tenant's mail: numbers, a table (CSV) or a PDF."`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one file while the relay runs."`
 	Restore    restoreCmd    `cmd:"" help:"Fill an empty data folder from a backup."`

@@ -33,6 +33,11 @@ func (s *server) portalPage() (http.Handler, error) {
 		TryMTA:   s.relay.Sender.Test,
 		Read:     readHeld,
 		Ready:    s.notReady,
+		Health:   s.parts,
+		Look: func(ctx context.Context, tenant, what string) error {
+			_, err := s.o.observe(ctx, doors, tenant, what)
+			return err
+		},
 		Hostname: s.o.conf.Hostname,
 		URL:      s.o.conf.Portal.URL,
 		Prefix:   s.o.conf.Relay.HeaderPrefix,

@@ -1,11 +1,21 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"io"
+	"math/big"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"postern/internal/admin"
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -76,4 +86,112 @@ func TestReportsAndOverviewOfRealMail(t *testing.T) {
 	if len(b.said) > 0 {
 		t.Errorf("the browser complained: %v", b.said)
 	}
+}
+
+// TestProtectionStatusTellsTheTruth brings a tenant's set-up into states that are
+// well and not well, and looks at what the page and the command line say.
+func TestProtectionStatusTellsTheTruth(t *testing.T) {
+	w, b := portalWorld(t)
+	b.owner(w.token(t))
+	if _, err := w.opened.admin().AddTenant(t.Context(), "Empty"); err != nil {
+		t.Fatal(err)
+	}
+	b.open("/t/empty/status")
+	b.sees("Mail is not protected yet")
+	b.inspect("status-empty", "/t/empty/status")
+	w.conf.Exchange.Probe.Source, w.conf.Exchange.Probe.Mailbox = "127.0.0.1", demoMailbox
+	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	w.sendUntilHeld(t)
+
+	look := func(button, says string) {
+		t.Helper()
+		b.open("/t/contoso/status")
+		b.press(button)
+		b.until(`!document.querySelector("[data-reload]") && document.readyState === "complete"`)
+		b.sees(says)
+	}
+	look("Verify now", "Every field is as it was set up")
+	look("Send a probe now", "came round in")
+	b.sees("Handed back to Exchange")
+	look("Measure now", "No external mail came in the two hours before") // what came within a quarter of an hour may still be on its way
+	b.sees("Mail is protected")
+	b.inspect("status-green", "/t/contoso/status")
+	p := w.protection(t)
+	for _, h := range p.All() {
+		if h.Lamp != mail.Green && h.Lamp != mail.Dark && h.Name != "judge" { // which a test binary built with cgo cannot lock down
+			t.Errorf("%s is %s: %s", h.Name, h.Lamp, h.Text)
+		}
+	}
+	if len(p.Watched.Probe.Hops) != 5 {
+		t.Errorf("the probe's way: %+v", p.Watched.Probe)
+	}
+
+	exchangeSide := w.twin.Tenants()[0]
+	connectors := exchangeSide.State()["OutboundConnector"]
+	if len(connectors) == 0 {
+		t.Fatal("there is no outbound connector")
+	}
+	if err := exchangeSide.Change("OutboundConnector", fmt.Sprint(connectors[0]["Name"]), "TlsSettings", "EncryptionOnly"); err != nil {
+		t.Fatal(err)
+	}
+	look("Verify now", "Not as it was set up: 1")
+	b.sees("Mail is not safely protected")
+	b.sees("TlsSettings")
+	b.inspect("status-drift", "/t/contoso/status")
+	if p := w.protection(t); p.Lamp != mail.Red || p.First().Name != "setup" {
+		t.Errorf("after a change of the connector: %s, first %s", p.Lamp, p.First().Name)
+	}
+	b.open("/t/contoso/")
+	b.sees("Mail is not safely protected")
+	b.open("/tenants")
+	b.sees("Mail is not safely protected")
+	w.expire(t)
+	w.admin.Close() // Microsoft cannot be reached any more
+	look("Verify now", "Exchange did not let us look")
+	b.sees("Ended on 2020-01-01")
+	b.inspect("status-red", "/t/contoso/status")
+	if len(b.said) > 0 {
+		t.Errorf("the browser complained: %v", b.said)
+	}
+}
+
+// expire gives the relay's configuration a certificate that ended.
+func (w *demoWorld) expire(t *testing.T) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	cert := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{demoHost}, NotBefore: ended.AddDate(-1, 0, 0), NotAfter: ended}
+	der, err := x509.CreateCertificate(rand.Reader, cert, cert, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	tls := &w.conf.SMTP.TLS
+	tls.Cert, tls.Key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{tls.Cert: {Type: "CERTIFICATE", Bytes: der}, tls.Key: {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(11 * time.Second) // what was found of the parts is kept for ten
+}
+
+// protection is what the page's source says.
+func (w *demoWorld) protection(t *testing.T) *admin.Protection {
+	t.Helper()
+	x := newExchange(w.opened, nil)
+	p, err := x.Protection(t.Context(), mail.Tenant{ID: "contoso", Name: "Contoso"}, w.server.parts(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

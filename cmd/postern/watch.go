@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -47,7 +45,7 @@ func (s *server) watch(ctx context.Context) {
 }
 
 func (s *server) watchTenant(ctx context.Context, tenant string) {
-	seen, err := s.o.observe(ctx, newExchange(s.o, nil), tenant)
+	seen, err := s.o.observe(ctx, newExchange(s.o, nil), tenant, lookAtAll)
 	switch {
 	case errors.Is(err, admin.ErrNotConnected) || errors.Is(err, admin.ErrSignInAgain) || ctx.Err() != nil:
 		return
@@ -108,89 +106,11 @@ func (o *opened) tryMTA(ctx context.Context, m mail.MTA) []deliver.Step {
 	return sender.Test(ctx, m)
 }
 
-// observe looks once at a connected tenant.
-func (o *opened) observe(ctx context.Context, x *admin.Exchange, tenant string) (*exchange.Observation, error) {
-	engine, err := x.Engine(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	spec, err := x.Spec(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	w := exchange.Watch{Since: time.Now().Add(-watchBack), Relayed: o.relayed(tenant)}
-	if o.conf.Exchange.Probe.Source != "" && len(spec.Domains) > 0 {
-		w.Probe = func(ctx context.Context) (time.Duration, error) { return o.probe(ctx, spec.Domains[0]) }
-	}
-	return engine.Observe(ctx, spec, w)
-}
-
 // relayed reports whether a message came by here.
 func (o *opened) relayed(tenant string) func(context.Context, string) (bool, error) {
 	return func(ctx context.Context, messageID string) (bool, error) {
 		rows, err := o.store.Trace(ctx, store.TraceFilter{Tenant: tenant, MessageID: messageID, Limit: 1})
 		return len(rows) > 0, err
-	}
-}
-
-// probe sends a message to the tenant's own MX as a stranger would, from an address
-// that Exchange does not know as the relay's, and waits until it has come by here
-// and gone back.
-func (o *opened) probe(ctx context.Context, domain string) (time.Duration, error) {
-	d, err := o.store.Domain(ctx, domain)
-	if err != nil {
-		return 0, err
-	}
-	sender, err := newSender(o, relayOptions{log: o.log})
-	if err != nil {
-		return 0, err
-	}
-	defer sender.Close()
-	source, err := netip.ParseAddr(o.conf.Exchange.Probe.Source)
-	if err != nil {
-		return 0, fmt.Errorf("exchange.probe.source: %w", err)
-	}
-	sender.Source = []netip.Addr{source}
-	to := orElse(o.conf.Exchange.Probe.Mailbox, "postmaster@"+domain)
-	id := "postern-probe-" + string(mail.NewID()) + "@" + o.conf.Hostname
-	content := fmt.Appendf(nil, "From: Postern <postern-probe@%s>\r\nTo: <%s>\r\nSubject: Postern test message\r\nDate: %s\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n\r\n"+
-		"This message was sent by Postern to see whether mail goes round through the relay. It may be deleted.\r\n", o.conf.Hostname, to, time.Now().UTC().Format(time.RFC1123Z), id)
-	began := time.Now()
-	out := sender.Send(ctx, deliver.Job{
-		From: "postern-probe@" + o.conf.Hostname, Rcpts: []mail.Rcpt{{Addr: to}}, MTAs: d.MTAs, Size: int64(len(content)),
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
-	})
-	if len(out) != 1 || out[0].Kind != deliver.Delivered {
-		return 0, fmt.Errorf("the test message was not taken by Exchange: %s", out[0].Reply)
-	}
-	return o.cameRound(ctx, id, began)
-}
-
-// cameRound waits until the probe went back to Exchange.
-func (o *opened) cameRound(ctx context.Context, id string, began time.Time) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		rows, err := o.store.Trace(ctx, store.TraceFilter{MessageID: id, Limit: 1})
-		if err != nil && ctx.Err() == nil {
-			return 0, err
-		}
-		if len(rows) == 1 && rows[0].State == mail.Delivered {
-			return rows[0].UpdatedAt.Sub(began), nil
-		}
-		if len(rows) == 1 && rows[0].State == mail.Held {
-			return 0, fmt.Errorf("the relay held the test message: %s", firstOf(rows[0].Reasons))
-		}
-		select {
-		case <-ctx.Done():
-			if len(rows) == 0 {
-				return 0, errors.New("the test message was taken by Exchange but not redirected to the relay")
-			}
-			return 0, fmt.Errorf("the relay has the test message but could not hand it back: %s", rows[0].Reply)
-		case <-tick.C:
-		}
 	}
 }
 
@@ -203,7 +123,7 @@ func (e *exchangeWatchCmd) Run(c *console) error {
 		if err != nil {
 			return err
 		}
-		seen, err := o.observe(c.ctx, x, t.ID)
+		seen, err := o.observe(c.ctx, x, t.ID, lookAtAll)
 		if errors.Is(err, admin.ErrNotConnected) {
 			return notConnected(t.ID)
 		}

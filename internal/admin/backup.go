@@ -7,6 +7,13 @@ import (
 
 // NoteBackup records that a copy of everything was made, and where it went.
 func (a *Admin) NoteBackup(ctx context.Context, file string) error {
+	made, err := a.now().UTC().MarshalText()
+	if err != nil {
+		return err
+	}
+	if err := a.Store.PutSetting(ctx, "", backupSetting, made); err != nil {
+		return err
+	}
 	return a.note(ctx, "", "backup.write", file, "", "")
 }
 

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"time"
@@ -20,7 +22,8 @@ type Connection struct {
 	Kind         signin.Kind     `json:"kind"`
 	Account      string          `json:"account,omitempty"`
 	ConnectedAt  time.Time       `json:"connected_at"`
-	Until        time.Time       `json:"until,omitzero"` // when the command line's sign-in of a person ends
+	Until        time.Time       `json:"until,omitzero"`   // when the command line's sign-in of a person ends
+	EndsAt       time.Time       `json:"ends_at,omitzero"` // of the app's certificate; zero where Microsoft does not tell
 	Session      json.RawMessage `json:"-"`
 }
 
@@ -68,6 +71,9 @@ func (x *Exchange) Connect(ctx context.Context, tenant string, c Credential) (Co
 		return Connection{}, err
 	}
 	conn := Connection{Organization: c.Organization, ClientID: c.ClientID, Kind: session.Kind, Account: session.Account, ConnectedAt: x.now()}
+	if len(c.Certificate) > 0 && c.Secret == "" {
+		conn.EndsAt = endOf(c.Certificate)
+	}
 	if _, err := x.client(session, conn, cloud, tenant, nil).Invoke(ctx, "Get-OrganizationConfig", nil); err != nil {
 		return Connection{}, exchange.Explain(err, "Get-OrganizationConfig")
 	}
@@ -75,6 +81,17 @@ func (x *Exchange) Connect(ctx context.Context, tenant string, c Credential) (Co
 		return Connection{}, err
 	}
 	return conn, x.note(ctx, tenant, "exchange.connect", c.Organization, "", string(conn.Kind)+" "+conn.Account)
+}
+
+// endOf is when the first certificate in a PEM file ends; zero if none can be read,
+// which signing in tells better.
+func endOf(octets []byte) time.Time {
+	for block, rest := pem.Decode(octets); block != nil; block, rest = pem.Decode(rest) {
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil && block.Type == "CERTIFICATE" {
+			return c.NotAfter
+		}
+	}
+	return time.Time{}
 }
 
 // scope asks for all that was consented to in Exchange Online of a cloud; a

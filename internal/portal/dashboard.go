@@ -84,16 +84,17 @@ func (p *Portal) dashboard(w http.ResponseWriter, r *http.Request, v *visit) err
 	}
 	page.Figures = figures(volumes, page.Base)
 	page.Health = p.health(v, domains, page.Alarms, connection, connected)
+	protection, err := v.Protection(ctx, v.tenant, p.kept.of(ctx, p.Health))
+	if err != nil {
+		return err
+	}
+	page.Health[0] = protectionLamp(v, protection)
 	return p.render(w, http.StatusOK, "dashboard", page)
 }
 
 // health are the lamps of the overview.
 func (p *Portal) health(v *visit, domains []mail.Domain, alarms []store.Alarm, c admin.Connection, connected bool) []lamp {
 	t := v.words.T
-	relay := lamp{"good", t("The relay takes mail"), p.Hostname, ""}
-	if err := p.Ready(); err != nil {
-		relay = lamp{"bad", t("The relay takes no mail now"), sentence(err), ""}
-	}
 	base := "/t/" + v.tenant.ID
 	enabled := 0
 	for _, d := range domains {
@@ -116,7 +117,18 @@ func (p *Portal) health(v *visit, domains []mail.Domain, alarms []store.Alarm, c
 	if len(alarms) > 0 {
 		bell = lamp{"bad", t("Alarms: %d", len(alarms)), t("They are listed below, each with what to do."), "#alarms"}
 	}
-	return []lamp{relay, plan, ex, bell}
+	return []lamp{{}, plan, ex, bell} // the first is the verdict of all parts
+}
+
+// protectionLamp is the verdict of the protection status, with the first thing that
+// is not well.
+func protectionLamp(v *visit, p *admin.Protection) lamp {
+	l := lamp{string(p.Lamp), v.words.Said(p.Verdict), v.words.T("Every part is well."), "/t/" + v.tenant.ID + "/status"}
+	if p.Lamp == mail.Amber || p.Lamp == mail.Red {
+		first := p.First()
+		l.Text = v.words.Said(first.Title) + " " + v.words.Said(first.Text)
+	}
+	return l
 }
 
 // steps are what is to do until mail is protected; none when all is done.

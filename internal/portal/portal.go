@@ -26,6 +26,8 @@ type Portal struct {
 	TryMTA   func(ctx context.Context, m mail.MTA) []deliver.Step
 	Read     func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
 	Ready    func() error                                               // why no mail is taken now; nil if it is
+	Health   func(ctx context.Context) []mail.Health                    // how well this installation's own parts are
+	Look     func(ctx context.Context, tenant, what string) error       // at a tenant's Exchange: "verify", "probe" or "coverage"; what is seen is kept
 	Hostname string                                                     // of the relay
 	URL      string                                                     // of the portal as browsers know it; "": as each request says
 	Prefix   string                                                     // of the control headers
@@ -42,6 +44,8 @@ type Portal struct {
 	pages  *pages
 	idp    idp
 	counts counts
+	kept   keptParts
+	looks  looks
 	shelf  replay.Shelf
 	again  agains
 }

@@ -75,6 +75,7 @@ var functions = template.FuncMap{
 	"state":   stateWord,
 	"verdict": verdictWord,
 	"number":  report.Number,
+	"brief":   report.Brief,
 	"join":    strings.Join,
 	"add":     func(a, b int) int { return a + b },
 }

@@ -109,6 +109,8 @@ func (p *Portal) routes() []route {
 		{"GET", "/t/{tenant}/verdict-reports", signedIn, readers, false, p.verdictReports},
 		{"POST", "/t/{tenant}/mail/{id}/read", signedIn, changers, false, p.readMessage},
 		{"POST", "/t/{tenant}/mail/{id}/download", signedIn, changers, false, p.download},
+		{"GET", "/t/{tenant}/status", signedIn, staff, false, p.status},
+		{"POST", "/t/{tenant}/status/look", signedIn, changers, false, p.lookAgain},
 		{"GET", "/t/{tenant}/reports", signedIn, staff, false, p.reports},
 		{"GET", "/t/{tenant}/reports/report.pdf", signedIn, staff, false, p.reportPDF},
 		{"GET", "/t/{tenant}/reports/report.csv", signedIn, staff, false, p.reportCSV},

@@ -85,7 +85,7 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 // menu lists what the visitor may open; the routes' table decides.
 func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 	groups := []menuGroup{
-		{"Mail", []menuItem{{"Overview", "/t/{tenant}/{$}", false}, {"Quarantine", "/t/{tenant}/quarantine", false}, {"Requests", "/t/{tenant}/requests", false}, {"Message trace", "/t/{tenant}/trace", false}, {"Queue", "/t/{tenant}/queue", false}, {"Verdict reports", "/t/{tenant}/verdict-reports", false}, {"Reports", "/t/{tenant}/reports", false}}},
+		{"Mail", []menuItem{{"Overview", "/t/{tenant}/{$}", false}, {"Protection status", "/t/{tenant}/status", false}, {"Quarantine", "/t/{tenant}/quarantine", false}, {"Requests", "/t/{tenant}/requests", false}, {"Message trace", "/t/{tenant}/trace", false}, {"Queue", "/t/{tenant}/queue", false}, {"Verdict reports", "/t/{tenant}/verdict-reports", false}, {"Reports", "/t/{tenant}/reports", false}}},
 		{"Inbound Management", []menuItem{{"Plan Settings", "/t/{tenant}/inbound/plan", false}, {"Recipients", "/t/{tenant}/inbound/recipients", false}}},
 		{"Policies", []menuItem{{"Thresholds and actions", "/t/{tenant}/policies", false}, {"Senders", "/t/{tenant}/senders", false}, {"People", "/t/{tenant}/people", false}, {"Retention", "/t/{tenant}/retention", false}, {"Notifications", "/t/{tenant}/notifications", false}}},
 		{"Administration", []menuItem{

@@ -27,6 +27,8 @@ type tenantsPage struct {
 type tenantRow struct {
 	store.Tenant
 	Domains, Enabled, Held, Alarms, Today int
+	Lamp                                  mail.Lamp
+	Verdict                               mail.Sentence
 }
 
 const tenantsShown = 24
@@ -95,6 +97,11 @@ func (p *Portal) tenantRow(r *http.Request, t store.Tenant) (tenantRow, error) {
 		return row, err
 	}
 	row.Alarms = len(alarms)
+	protection, err := p.Exchange.Protection(ctx, t.Tenant, p.kept.of(ctx, p.Health))
+	if err != nil {
+		return row, err
+	}
+	row.Lamp, row.Verdict = protection.Lamp, protection.Verdict
 	return row, p.countMail(r, &row)
 }
 

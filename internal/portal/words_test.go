@@ -16,6 +16,7 @@ import (
 var said = []*regexp.Regexp{
 	regexp.MustCompile(`\.T \(?("(?:[^"\\]|\\.)*")`),
 	regexp.MustCompile(`(?:words\.T|\bt)\(("(?:[^"\\]|\\.)*")`),
+	regexp.MustCompile(`mail\.Say\(("(?:[^"\\]|\\.)*")`),
 	regexp.MustCompile(`p\.shell\(r, v, ("[^"]*")\)`),
 	regexp.MustCompile(`problem\{[^,]*, ("[^"]*")\}`),
 	regexp.MustCompile(`why = ("[^"]+")`),
@@ -37,8 +38,8 @@ func sentences(t *testing.T) []string {
 		keys = append(keys, scope.Explain)
 	}
 	keys = append(keys, signInSentences()...)
-	dir := os.DirFS("..")
-	for _, pattern := range []string{"portal/*.go", "portal/templates/*.html", "report/*.go"} {
+	dir := os.DirFS("../..")
+	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/protection*.go", "cmd/postern/health.go"} {
 		files, err := fs.Glob(dir, pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -159,11 +159,11 @@ func (s *Store) forgetRollups(ctx context.Context, now time.Time) error {
 	})
 }
 
-// OldestWaiting is when the longest-waiting copy that is not held was received, of
-// one tenant or of all if tenant is ""; the zero time if none waits.
+// OldestWaiting is when a tenant's longest-waiting copy that is not held was
+// received; the zero time if none waits.
 func (s *Store) OldestWaiting(ctx context.Context, tenant string) (oldest time.Time, err error) {
 	err = s.row(ctx, "SELECT min(m.received_at) FROM recipients r"+s.d.join+"messages m ON m.tenant = r.tenant AND m.id = r.message"+
-		" WHERE r.next_at IS NOT NULL AND (? = '' OR r.tenant = ?)", tenant, tenant).Scan(stamp{&oldest})
+		" WHERE r.next_at IS NOT NULL AND r.tenant = ?", tenant).Scan(stamp{&oldest})
 	if err != nil {
 		return oldest, fmt.Errorf("age of the queue: %w", err)
 	}

@@ -138,3 +138,6 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
     }, 60);
   });
 }
+
+// A page that waits for something looks again by itself.
+for (const wait of document.querySelectorAll("[data-reload]")) setTimeout(() => location.reload(), 1000 * Number(wait.dataset.reload));
