@@ -39,12 +39,12 @@ const maxPasskeys = 20 // of one user
 var (
 	ErrPasskey = errors.New("this passkey is not known here, or it was removed")
 	ErrCloned  = errors.New("this passkey counts backwards, so somebody may have a copy of it: sign in another way, remove it from your account and set it up anew")
-	errNoSite  = errors.New("passkeys need the portal's address: set portal.url in the configuration")
+	ErrNoSite  = errors.New("passkeys need the portal's address: set portal.url in the configuration")
 )
 
 func (s Site) party() (*webauthn.WebAuthn, error) {
 	if s.Host == "" {
-		return nil, errNoSite
+		return nil, ErrNoSite
 	}
 	return webauthn.New(&webauthn.Config{RPID: s.Host, RPDisplayName: s.Name, RPOrigins: []string{s.Origin}})
 }

@@ -54,6 +54,9 @@ func (p *Portal) act(w http.ResponseWriter, r *http.Request, v *visit) error {
 		if asked, err := p.askAgain(w, r, v); asked || err != nil {
 			return err
 		}
+		if asked, err := p.askSecond(w, r, v, "POST /t/{tenant}/quarantine", "Act on more than fifty messages at once"); asked || err != nil {
+			return err
+		}
 	}
 	slices.Sort(ids)
 	var rows []store.TraceRow

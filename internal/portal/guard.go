@@ -202,6 +202,11 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, v *visit, rt rout
 			return err
 		}
 	}
+	if title := weighty[rt.method+" "+rt.path]; title != "" && rt.fresh {
+		if asked, err := p.askSecond(w, r, v, rt.method+" "+rt.path, title); asked || err != nil {
+			return err
+		}
+	}
 	return rt.handle(w, r, v)
 }
 

@@ -142,6 +142,13 @@ func (p *Portal) saveDomain(w http.ResponseWriter, r *http.Request, v *visit) er
 		return p.resolve(w, r, v, page)
 	}
 	if err == nil {
+		const route = "POST /t/{tenant}/inbound/domain"
+		if asked, err := p.askAgain(w, r, v); asked || err != nil {
+			return err
+		}
+		if asked, err := p.askSecond(w, r, v, route, weighty[route]); asked || err != nil {
+			return err
+		}
 		_, err = v.AddDomain(r.Context(), mail.Domain{Name: g.Name, Tenant: v.tenant.ID, Architecture: mail.Architecture(r.PostFormValue("architecture")), MTAs: mtas})
 	}
 	if err != nil {

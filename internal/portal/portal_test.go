@@ -137,7 +137,7 @@ func (h *house) client(t *testing.T, role, tenant string) *client {
 		}
 	}
 	now := time.Now()
-	s := store.Session{Email: email, Hash: []byte(email), ID: email, Stage: "in", CreatedAt: now, SeenAt: now, FreshAt: now}
+	s := store.Session{Email: email, Hash: []byte(email), ID: email, Stage: "factor", CreatedAt: now, SeenAt: now, FreshAt: now}
 	token, s, err := h.Exchange.Renew(ctx, s, admin.Visitor{Address: netip.MustParseAddr("127.0.0.1")})
 	if err != nil {
 		t.Fatal(err)

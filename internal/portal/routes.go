@@ -87,6 +87,9 @@ func (p *Portal) routes() []route {
 
 		{"GET", "/tenants", system, staff, false, p.tenants},
 		{"POST", "/tenants", system, changers, false, p.addTenant},
+		{"GET", "/approvals", signedIn, releasers, false, p.approvals},
+		{"POST", "/approvals", system, owners, true, p.setFourEyes},
+		{"POST", "/approvals/{id}/{do}", signedIn, releasers, true, p.decide},
 		{"GET", "/tenants/{tenant}", system, readers, false, p.tenantPage},
 		{"POST", "/tenants/{tenant}", system, changers, true, p.setTenant},
 		{"POST", "/tenants/{tenant}/export", system, owners, true, p.exportTenant},
@@ -122,7 +125,7 @@ func (p *Portal) routes() []route {
 		{"POST", "/t/{tenant}/inbound/domain", signedIn, changers, false, p.saveDomain},
 		{"POST", "/t/{tenant}/inbound/test/{domain}", signedIn, changers, false, p.testDomain},
 		{"GET", "/t/{tenant}/inbound/domain/{domain}/{do}", signedIn, changers, false, p.domainForm},
-		{"POST", "/t/{tenant}/inbound/domain/{domain}/{do}", signedIn, changers, false, p.switchDomain},
+		{"POST", "/t/{tenant}/inbound/domain/{domain}/{do}", signedIn, changers, true, p.switchDomain},
 		{"POST", "/t/{tenant}/inbound/key/rotate", signedIn, changers, true, p.rotateKey},
 		{"POST", "/t/{tenant}/inbound/key/retire", signedIn, changers, true, p.retireKey},
 		{"GET", "/t/{tenant}/exchange", signedIn, readers, false, p.exchange},

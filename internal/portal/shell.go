@@ -92,6 +92,7 @@ func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 			{"Tenants", "/tenants", false},
 			{"Users", "/users", false},
 			{"API tokens", "/tokens", false},
+			{"Approvals", "/approvals", false},
 			{"Look", "/t/{tenant}/look", false},
 			{"Sign-in elsewhere", "/provider", false},
 			{"Audit log", "/audit", false}, {"Audit log", "/t/{tenant}/audit", false},

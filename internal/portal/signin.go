@@ -93,6 +93,8 @@ func refusal(err error) (text string, status int) {
 		return sentence(admin.ErrCloned), http.StatusUnauthorized
 	case errors.Is(err, admin.ErrPasskey):
 		return sentence(admin.ErrPasskey), http.StatusUnauthorized
+	case errors.Is(err, admin.ErrNoSite):
+		return sentence(admin.ErrNoSite), http.StatusUnprocessableEntity
 	case errors.Is(err, admin.ErrCeremony):
 		return sentence(admin.ErrCeremony), http.StatusUnauthorized
 	}
