@@ -137,6 +137,7 @@ func (r *demoReport) view(ok bool) any {
 // stays says what can be looked at while the demo stays up.
 func (r *demoReport) stays(w *demoWorld, dir string) {
 	fmt.Fprintf(r.out, "\nPortal:       http://%s/   (the first owner signs in with the one-time token printed above)\n", w.server.portalAddr())
+	fmt.Fprintf(r.out, "Recipients:   %s/   (their own held mail; digests: Inbound Management, Recipients)\n", w.conf.Recipients.URL)
 	fmt.Fprintf(r.out, "Quarantine:   postern --config %s quarantine list\n", w.conf.file)
 	fmt.Fprintf(r.out, "Trace:        postern --config %s trace\n", w.conf.file)
 	fmt.Fprintln(r.out, "Ctrl-C ends the demo.")

@@ -39,7 +39,11 @@ func habitOf(s *mail.Schedule) habit {
 	if every == "" {
 		every = mail.Never
 	}
-	return habit{every, strings.Join(hours, ", "), strconv.Itoa(int(s.Day))}
+	day := int(time.Monday)
+	if every == mail.Weekly {
+		day = int(s.Day)
+	}
+	return habit{every, strings.Join(hours, ", "), strconv.Itoa(day)}
 }
 
 // Days are the days of the week, Monday first, by number.
