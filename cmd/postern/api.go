@@ -6,10 +6,11 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/api"
+	"postern/internal/replay"
 )
 
 // api is the door for programs, beside the portal's pages.
-func (s *server) api(x *admin.Exchange) (http.Handler, error) {
+func (s *server) api(x *admin.Exchange, shelf *replay.Shelf) (http.Handler, error) {
 	a := &api.API{
 		Store:    s.o.store,
 		Exchange: x,
@@ -25,6 +26,7 @@ func (s *server) api(x *admin.Exchange) (http.Handler, error) {
 		Ready:    s.notReady,
 		Hostname: s.o.conf.Hostname,
 		Version:  version,
+		Shelf:    shelf,
 		Log:      s.log,
 	}
 	return a.Handler()

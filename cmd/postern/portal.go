@@ -18,10 +18,12 @@ import (
 	"postern/internal/relay/judge"
 	"postern/internal/relay/parse"
 	"postern/internal/relay/parse/preview"
+	"postern/internal/replay"
 )
 
 // portalPage is the portal, with health checks for load balancers beside it.
 func (s *server) portalPage() (http.Handler, error) {
+	shelf := &replay.Shelf{Store: s.o.store, Log: s.log}
 	doors := newExchange(s.o, nil) // its runs are shared: one change of an Exchange at a time
 	if s.hooks != nil {
 		doors.Notify = s.hooks.Emit
@@ -29,6 +31,7 @@ func (s *server) portalPage() (http.Handler, error) {
 	p := &portal.Portal{
 		Store:    s.o.store,
 		Exchange: doors,
+		Shelf:    shelf,
 		Held:     s.relay,
 		TryMTA:   s.relay.Sender.Test,
 		Read:     readHeld,
@@ -57,7 +60,7 @@ func (s *server) portalPage() (http.Handler, error) {
 	mux := http.NewServeMux()
 	s.health(mux)
 	mux.Handle("/", pages)
-	programs, err := s.api(doors)
+	programs, err := s.api(doors, shelf)
 	if err != nil {
 		return nil, err
 	}

@@ -63,8 +63,11 @@ func (x *Exchange) NewScript(ctx context.Context, tenant, organization, url stri
 	if url != "" {
 		opt.ReportToken = scriptSecret("pst_")
 	}
-	if text, err = exchange.Script(spec, opt); err != nil || url == "" {
-		return text, run, err
+	if text, err = exchange.Script(spec, opt); err != nil {
+		return "", run, err
+	}
+	if url == "" {
+		return text, run, x.note(ctx, tenant, "exchange.script", "", "", "downloaded; it reports nowhere")
 	}
 	row := store.ScriptRun{Tenant: tenant, ID: run.ID, By: run.By, MadeAt: now, Until: run.Until}
 	if err := x.Store.AddScriptRun(ctx, row, hashOf(opt.ReportToken), now.Add(-scriptRunKept)); err != nil {

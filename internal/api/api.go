@@ -19,6 +19,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
+	"postern/internal/replay"
 	"postern/internal/store"
 )
 
@@ -32,9 +33,17 @@ type API struct {
 	Ready    func() error                                               // why no mail is taken now; nil if it is
 	Hostname string                                                     // of the relay
 	Version  string
+	Shelf    *replay.Shelf // of stored mail, to see what other policies would have done
 	Log      *slog.Logger
 
 	limits limits
+}
+
+func (a *API) now() time.Time {
+	if a.Exchange.Now != nil {
+		return a.Exchange.Now()
+	}
+	return time.Now()
 }
 
 // Held is the relay's side of the quarantine.
@@ -105,8 +114,8 @@ func (a *API) describe(mux *http.ServeMux) huma.API {
 // register lists every area there is.
 func (a *API) register(api huma.API) {
 	for _, area := range []func(huma.API){
-		a.tenants, a.domains, a.keys, a.trace, a.message, a.quarantine, a.queue, a.senders, a.exchange, a.protection, a.runs,
-		a.alarms, a.status, a.audit, a.users, a.tokens,
+		a.tenants, a.domains, a.keys, a.trace, a.message, a.quarantine, a.queue, a.recipients, a.senders, a.policies, a.protect, a.exchange, a.protection, a.runs,
+		a.alarms, a.status, a.reports, a.audit, a.users, a.tokens,
 	} {
 		area(api)
 	}

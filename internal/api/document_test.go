@@ -138,6 +138,12 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		r := h.ask("GET", prefix+wildcard.ReplaceAllString(path, "x"), "", bearer(token)...)
 		kind := r.header.Get("Content-Type")
 		pointer := fmt.Sprintf("#/paths/%s/get/responses/%d/content/%s/schema", escape(d.path), r.status, escape(kind))
+		if r.status == 200 && !strings.Contains(kind, "json") {
+			if base, _, _ := strings.Cut(kind, ";"); at(doc, fmt.Sprintf("#/paths/%s/get/responses/200/content/%s", strings.ReplaceAll(d.path, "/", "~1"), strings.ReplaceAll(base, "/", "~1"))) == nil || len(r.body) == 0 {
+				t.Errorf("%s answers %d octets of %s", d.path, len(r.body), kind)
+			}
+			continue
+		}
 		schema, err := c.Compile("mem:///openapi.json" + pointer)
 		if err != nil {
 			t.Errorf("%s: %d %s: %v", d.path, r.status, kind, err)

@@ -171,15 +171,12 @@ type scriptRequest struct {
 	OfTenant
 	Body struct {
 		Organization string `json:"organization" minLength:"1" maxLength:"253" example:"contoso.onmicrosoft.com"`
+		ReportTo     string `json:"report_to,omitempty" maxLength:"500" doc:"Address of the portal's /script-report, where the script tells what it does; without it the script prints a report to hand in." example:"https://postern.contoso.com/script-report"`
 	}
 }
 
 func (a *API) scriptExchange(ctx context.Context, v *visit, in *scriptRequest) (*download, error) {
-	spec, err := v.Spec(ctx, v.tenant.ID)
-	if err != nil {
-		return nil, err
-	}
-	text, err := exchange.Script(spec, exchange.ScriptOptions{Organization: strings.TrimSpace(in.Body.Organization), Now: time.Now()})
+	text, _, err := v.NewScript(ctx, v.tenant.ID, strings.TrimSpace(in.Body.Organization), strings.TrimSpace(in.Body.ReportTo))
 	if err != nil {
 		return nil, unfit(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"postern/internal/mail"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
+	"postern/internal/replay"
 	"postern/internal/seal"
 	"postern/internal/store"
 )
@@ -80,6 +81,7 @@ func newHouse(t *testing.T) *house {
 		Ready:    func() error { return nil },
 		Hostname: "relay.example.net",
 		Version:  "test",
+		Shelf:    &replay.Shelf{Store: st, Log: slog.New(slog.DiscardHandler)},
 		Log:      slog.New(slog.DiscardHandler),
 	}
 	if h.handler, err = h.Handler(); err != nil {

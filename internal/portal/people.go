@@ -40,7 +40,7 @@ func (p *Portal) showPeople(w http.ResponseWriter, r *http.Request, v *visit, st
 	if err != nil {
 		return err
 	}
-	page.State = p.shelf.Book(v.tenant.ID, rules)
+	page.State = p.Shelf.Book(v.tenant.ID, rules)
 	edit := r.URL.Query().Get("edit")
 	for _, who := range rules.People {
 		row := personRow{Person: who}

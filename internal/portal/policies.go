@@ -135,7 +135,7 @@ func (p *Portal) previewOf(r *http.Request, v *visit, rules mail.Rules, at mail.
 	if err != nil {
 		return foresight{}, err
 	}
-	pre := foresight{State: p.shelf.Book(v.tenant.ID, rules), Class: mail.Spam}
+	pre := foresight{State: p.Shelf.Book(v.tenant.ID, rules), Class: mail.Spam}
 	for _, known := range policy.Classes() {
 		if string(known) == class {
 			pre.Class = known

@@ -35,6 +35,7 @@ type Portal struct {
 	TellNow  func(ctx context.Context, tenant string, to notices.Receiver) error // sends a test to who is told of alarms
 	Keep     time.Duration                                                       // for which held mail is kept where a tenant says nothing
 	Log      *slog.Logger
+	Shelf    *replay.Shelf // of stored mail, shared with the API; nil: one of its own
 
 	Letters *digest.Composer                                 // writes to recipients; nil when they have no pages
 	Post    func(ctx context.Context, l digest.Letter) error // sends what Letters wrote
@@ -46,7 +47,6 @@ type Portal struct {
 	counts counts
 	kept   keptParts
 	looks  looks
-	shelf  replay.Shelf
 	again  agains
 }
 
@@ -78,7 +78,9 @@ func (p *Portal) Handler() (http.Handler, error) {
 	if p.pages, err = loadPages(); err != nil {
 		return nil, err
 	}
-	p.shelf = replay.Shelf{Store: p.Store, Log: p.Log, Now: p.Exchange.Now}
+	if p.Shelf == nil {
+		p.Shelf = &replay.Shelf{Store: p.Store, Log: p.Log, Now: p.Exchange.Now}
+	}
 	mux := http.NewServeMux()
 	for _, rt := range p.routes() {
 		mux.Handle(rt.method+" "+rt.path, p.guard(rt))
