@@ -213,3 +213,26 @@ func TestFaultsOfOursAreToldWithANumberOnly(t *testing.T) {
 		t.Errorf("%d %s", r.status, r.body)
 	}
 }
+
+// Where an owner wants two people for weighty things, no token does them alone.
+func TestAProgramIsNotASecondPerson(t *testing.T) {
+	h := newHouse(t)
+	for _, email := range []string{"ann@example.com", "other@example.com"} {
+		h.owner(email, "")
+		must(t, h.Store.EditUser(t.Context(), email, func(u *store.User) error { u.SignedInAt = h.now; return nil }))
+	}
+	ann, err := h.Store.User(t.Context(), "ann@example.com")
+	must(t, err)
+	token, _ := h.token(ann, "", allScopes()...)
+	must(t, h.Exchange.SetFourEyes(t.Context(), true))
+	for _, call := range []string{"POST /tenants/acme/domains/acme.example/enable", "POST /tenants/acme/keys", "POST /tenants/acme/keys/retire", "POST /tenants/acme/exchange/rollback",
+		"POST /tenants/acme/exchange/protection/disable", "POST /users", "PUT /users/other@example.com/role"} {
+		method, path, _ := strings.Cut(call, " ")
+		if r := h.ask(method, prefix+path, `{}`, bearer(token)...); r.status != 403 || !strings.Contains(r.detail(), "second person") {
+			t.Errorf("%s: %d %s", call, r.status, r.body)
+		}
+	}
+	if r := h.ask("GET", "/api/v1/tenants/acme/domains", "", bearer(token)...); r.status != 200 {
+		t.Errorf("reading: %d", r.status)
+	}
+}

@@ -63,6 +63,7 @@ func (a *API) exchange(api huma.API) {
 	add(a, api, run.with("applyExchange", "POST", path+"/apply", "Set up Exchange",
 		"Makes the changes of the plan, one after the other, and verifies them; the redirection is enabled last. May be started again at any time. Goes on in the background: look at the run."), a.applyExchange)
 	add(a, api, asked.with("verifyExchange", "GET", path+"/verify", "Compare Exchange with what was set up", ""), a.verifyExchange)
+	run.weighty = true
 	add(a, api, run.with("rollbackExchange", "POST", path+"/rollback", "Put Exchange back as it was", "Goes on in the background: look at the run."), a.rollbackExchange)
 	script := write.with("scriptExchange", "POST", path+"/script", "Get the set-up as a PowerShell script", "It holds the relay key as long as Exchange does not have it: delete it after use.")
 	script.content = "text/plain"

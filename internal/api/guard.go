@@ -149,7 +149,7 @@ func (a *API) admit(r *http.Request, v *visit, op operation) error {
 	case !slices.Contains(op.roles, v.user.Role):
 		lacks = fmt.Sprintf("This needs one of the roles %s; %s, whose token this is, is %s.", strings.Join(op.roles, ", "), v.user.Email, v.user.Role)
 	default:
-		return nil
+		return a.alone(r.Context(), v, op)
 	}
 	if a.limits.allow("note "+v.token.ID, rate.Every(noteEvery), 1) { // a program that tries on would fill the log
 		if err := v.Refuse(r.Context(), v.tenant.ID, r.Method+" "+r.URL.Path); err != nil {
@@ -157,4 +157,17 @@ func (a *API) admit(r *http.Request, v *visit, op operation) error {
 		}
 	}
 	return problem(http.StatusForbidden, lacks)
+}
+
+// alone refuses a weighty thing where an owner wants two people for it (safety.md
+// R45): a program is not a second person.
+func (a *API) alone(ctx context.Context, v *visit, op operation) error {
+	if !op.weighty {
+		return nil
+	}
+	two, err := v.FourEyes(ctx)
+	if err != nil || !two {
+		return err
+	}
+	return problem(http.StatusForbidden, "On this installation a second person has to agree to this. Do it in the portal, where that person is asked.")
 }

@@ -33,6 +33,7 @@ type operation struct {
 	scope   string // that the token must have; "" for any token
 	roles   []string
 	system  bool  // not for tokens of one tenant
+	weighty bool  // refused where a second person has to agree, which is done in the portal
 	status  int   // of success; 200 by default
 	errors  []int // besides those that every operation has
 	content string
@@ -59,7 +60,7 @@ func add[I, O any](a *API, api huma.API, op operation, do func(ctx context.Conte
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag}, Summary: op.summary, Description: about,
 		DefaultStatus: op.status, Errors: errors, Security: []map[string][]string{{tokenScheme: scopes}},
 		Middlewares: huma.Middlewares{a.guard(op)},
-		Extensions:  map[string]any{"x-roles": op.roles, "x-system": op.system},
+		Extensions:  map[string]any{"x-roles": op.roles, "x-system": op.system, "x-second-person": op.weighty},
 	}
 	if op.content != "" { // octets instead of JSON
 		h.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
