@@ -31,7 +31,7 @@ type Alike struct {
 const (
 	similarTime   = 14 * 24 * time.Hour
 	similarEach   = 60                     // rows for each likeness
-	similarBudget = 400 * time.Millisecond // for each question
+	similarBudget = 250 * time.Millisecond // for each question
 	similarHosts  = 3                      // hosts of links that are asked for
 	leastSubject  = 8                      // characters of a subject that tell anything
 )
