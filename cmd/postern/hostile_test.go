@@ -264,14 +264,16 @@ func (b *browser) watchParent(path string) {
 func (b *browser) previews(ids []string) {
 	b.t.Helper()
 	list := `["` + strings.Join(ids, `","`) + `"]`
-	status, err := ask[[]int](b, `(async () => {
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute) // a busy machine takes its time for twelve children
+	defer cancel()
+	status, err := chromedp.Run(ctx, chromedp.Evaluate[[]int](`(async () => {
 		const box = document.createElement("div"); box.id = "batch"; document.body.append(box);
 		box.attributeStyleMap.set("position", "fixed"); box.attributeStyleMap.set("inset", "0"); box.attributeStyleMap.set("z-index", "99");
 		performance.clearResourceTimings(); performance.setResourceTimingBufferSize(1000);
 		await Promise.all(`+list+`.map(id => new Promise(done => {
 			const f = document.createElement("iframe"); f.setAttribute("sandbox", ""); f.width = 300; f.height = 200; f.onload = done; f.src = "/t/contoso/mail/" + id + "/preview"; box.append(f) })));
 		await new Promise(done => setTimeout(done, 120));
-		return performance.getEntriesByType("resource").filter(e => e.name.endsWith("/preview")).map(e => e.responseStatus) })()`)
+		return performance.getEntriesByType("resource").filter(e => e.name.endsWith("/preview")).map(e => e.responseStatus) })()`, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -334,7 +336,7 @@ func (b *browser) count(kind, ends string) (n int) {
 func (b *browser) untilFrames(want int) {
 	b.t.Helper()
 	got := 0
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if got = b.count("iframe", "/preview"); got == want {
 			return
 		}
