@@ -408,3 +408,8 @@ func TestReportsWithAnotherOrAnEndedTokenAreRefused(t *testing.T) {
 		t.Errorf("after the end: %s", got)
 	}
 }
+
+func equalStates(a, b any) bool { return cmp.Equal(a, b) }
+
+// says reports whether the page says something now.
+func (b *browser) says(what string) bool { return strings.Contains(b.text(), what) }

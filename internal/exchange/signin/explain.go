@@ -56,6 +56,9 @@ func explain(err error) error {
 
 // explainText finds the code in a text of Microsoft's and tells what it means.
 func explainText(text string) *Error {
+	if strings.Contains(text, "authorization_declined") { // the word is surer than the number that comes with it
+		return &Error{Code: "authorization_declined", Kind: "declined", Cause: "The person declined the sign-in.", Mend: "Connect again and choose “Accept”."}
+	}
 	code := aadsts.FindString(text)
 	if k, ok := codes()[code]; ok {
 		return &Error{Code: code, Kind: k.kind, Cause: k.cause, Mend: k.mend}
@@ -67,7 +70,6 @@ func explainText(text string) *Error {
 		word string
 		known
 	}{
-		{"authorization_declined", known{"declined", "The person declined the sign-in.", "Connect again and choose “Accept”."}},
 		{"access_denied", known{"declined", "The request was declined, or the account may not grant it.", "Connect again as an administrator and choose “Accept”."}},
 		{"expired_token", known{"expired", "The device code was not used in time.", "Connect again and enter the new code within 15 minutes."}},
 		{"permission_denied", known{"consent", "The account may not grant consent for the organization.", "Let a Privileged Role Administrator or Global Administrator open the consent page."}},
