@@ -38,6 +38,7 @@ func sentences(t *testing.T) []string {
 		keys = append(keys, scope.Explain)
 	}
 	keys = append(keys, signInSentences()...)
+	keys = append(keys, told()...)
 	dir := os.DirFS("../..")
 	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/protection*.go", "cmd/postern/health.go"} {
 		files, err := fs.Glob(dir, pattern)
