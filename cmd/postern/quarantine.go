@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type quarantineListCmd struct {
 	Subject string `help:"Part of the subject."`
 	Verdict string `help:"Only this verdict."`
 	Limit   int    `default:"1000"`
+	sought  `embed:""`
 }
 
 type heldView struct {
@@ -73,8 +75,14 @@ func viewHeld(r store.TraceRow) heldView {
 }
 
 func (q *quarantineListCmd) Run(c *console) error {
+	f, err := q.sought.filter()
+	if err != nil {
+		return err
+	}
+	f.Tenant, f.From, f.To, f.Subject, f.Limit = q.Tenant, q.From, q.To, q.Subject, q.Limit
+	f.Verdict = cmp.Or(mail.Verdict(q.Verdict), f.Verdict)
 	return c.with(func(o *opened) error {
-		rows, err := o.store.Quarantine(c.ctx, store.TraceFilter{Tenant: q.Tenant, From: q.From, To: q.To, Subject: q.Subject, Verdict: mail.Verdict(q.Verdict), Limit: q.Limit})
+		rows, err := o.store.Quarantine(c.ctx, f)
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"postern/internal/admin"
 	"postern/internal/mail"
 	"postern/internal/store"
 )
@@ -15,6 +17,7 @@ type traceCmd struct {
 	From      string `help:"Part of the sender's address."`
 	To        string `help:"Part of the recipient's address."`
 	Subject   string `help:"Part of the subject."`
+	sought    `embed:""`
 	MessageID string `name:"message-id" help:"Message-ID."`
 	ID        string `name:"id" help:"Postern's id of the message."`
 	State     string `help:"accepted, judged, delivering, delivered, held, dropped or returned."`
@@ -22,6 +25,24 @@ type traceCmd struct {
 	Since     string `help:"Received since: 2006-01-02, 2006-01-02T15:04:05Z, or a duration such as 24h."`
 	Until     string `help:"Received before."`
 	Limit     int    `default:"1000" help:"At most so many entries."`
+}
+
+// sought is what trace and quarantine list search for besides.
+type sought struct {
+	Query  string `short:"q" help:"As in the portal's box: invoice from:ann link:paypal verdict:phish after:7d."`
+	Reason string `help:"Part of a reason."`
+	File   string `help:"Part of the name of an attachment."`
+	Link   string `help:"Part of the host that a link leads to."`
+}
+
+// filter is what is sought; flags besides are added to it.
+func (s *sought) filter() (store.TraceFilter, error) {
+	f, err := admin.ParseQuery(s.Query, time.Now())
+	if err != nil {
+		return f, usageError("--query: " + err.Error())
+	}
+	f.Reason, f.Attachment, f.Link = s.Reason, s.File, s.Link
+	return f, nil
 }
 
 type traceView struct {
@@ -72,16 +93,23 @@ func viewTrace(r store.TraceRow) traceView {
 }
 
 func (t *traceCmd) filter() (store.TraceFilter, error) {
-	f := store.TraceFilter{Tenant: t.Tenant, From: t.From, To: t.To, Subject: t.Subject, MessageID: t.MessageID, ID: mail.ID(t.ID),
-		State: mail.State(t.State), Verdict: mail.Verdict(t.Verdict), Limit: t.Limit}
+	f, err := t.sought.filter()
+	if err != nil {
+		return f, err
+	}
+	f.Tenant, f.From, f.To, f.Subject, f.MessageID, f.ID, f.Limit = t.Tenant, t.From, t.To, t.Subject, t.MessageID, mail.ID(t.ID), t.Limit
+	f.State, f.Verdict = cmp.Or(mail.State(t.State), f.State), cmp.Or(mail.Verdict(t.Verdict), f.Verdict)
 	if t.ID != "" && !f.ID.Valid() {
 		return f, usageError(fmt.Sprintf("--id %q is no message id: it has 26 letters and digits", t.ID))
 	}
-	var err error
-	if f.Since, err = moment("--since", t.Since); err != nil {
-		return f, err
+	if t.Since != "" {
+		if f.Since, err = moment("--since", t.Since); err != nil {
+			return f, err
+		}
 	}
-	f.Until, err = moment("--until", t.Until)
+	if t.Until != "" {
+		f.Until, err = moment("--until", t.Until)
+	}
 	return f, err
 }
 

@@ -117,6 +117,8 @@ func (p *Portal) routes() []route {
 		{"GET", "/t/{tenant}/reports", signedIn, staff, false, p.reports},
 		{"GET", "/t/{tenant}/reports/report.pdf", signedIn, staff, false, p.reportPDF},
 		{"GET", "/t/{tenant}/reports/report.csv", signedIn, staff, false, p.reportCSV},
+		{"POST", "/t/{tenant}/filters", signedIn, staff, false, p.saveFilter},
+		{"POST", "/t/{tenant}/filters/remove", signedIn, staff, false, p.removeFilter},
 		{"GET", "/t/{tenant}/trace", signedIn, staff, false, p.trace},
 		{"GET", "/t/{tenant}/queue", signedIn, staff, false, p.queue},
 		{"POST", "/t/{tenant}/queue/{id}/retry", signedIn, changers, false, p.retry},

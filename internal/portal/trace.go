@@ -11,21 +11,15 @@ import (
 // tracePage lists what became of mail.
 type tracePage struct {
 	*shell
-	Rows   []store.TraceRow
-	Filter mailFilter
-	Older  string
+	mailSearch
 }
 
 func (p *Portal) trace(w http.ResponseWriter, r *http.Request, v *visit) error {
-	q := r.URL.Query()
 	page := tracePage{shell: p.shell(r, v, "Message trace")}
-	var f store.TraceFilter
-	page.Filter, f = p.readFilter(q, v.tenant.ID)
 	var err error
-	if page.Rows, err = p.Store.Trace(r.Context(), f); err != nil {
+	if page.mailSearch, err = p.search(r, v, "trace"); err != nil {
 		return err
 	}
-	page.Older = older(q, page.Rows, false)
 	return p.render(w, http.StatusOK, "trace", page)
 }
 

@@ -141,3 +141,11 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
 
 // A page that waits for something looks again by itself.
 for (const wait of document.querySelectorAll("[data-reload]")) setTimeout(() => location.reload(), 1000 * Number(wait.dataset.reload));
+// "/" leads to the search.
+document.addEventListener("keydown", (e) => {
+  const box = document.querySelector("[data-slash]");
+  if (!box || e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable]")) return;
+  e.preventDefault();
+  box.focus();
+  box.select();
+});
