@@ -19,6 +19,10 @@ func (l *look) held() ([]hit, error) {
 	if err != nil || done {
 		return all, err
 	}
+	if len(all) > l.f.Limit { // only the counting is not done
+		more, _, _, err := l.heldRows(&last, l.want()-len(all), 0)
+		return append(all, more...), err
+	}
 	mark, blocks, late, err := l.index()
 	if err != nil {
 		return nil, err

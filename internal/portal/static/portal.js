@@ -141,6 +141,7 @@ for (const form of document.querySelectorAll("form[data-preview]")) {
 
 // A page that waits for something looks again by itself.
 for (const wait of document.querySelectorAll("[data-reload]")) setTimeout(() => location.reload(), 1000 * Number(wait.dataset.reload));
+
 // "/" leads to the search.
 document.addEventListener("keydown", (e) => {
   const box = document.querySelector("[data-slash]");
