@@ -196,8 +196,8 @@ func (w *world) nullSender(t *testing.T) {
 }
 
 func (w *world) released(t *testing.T) {
-	text := eicar + "\r\n"
-	id, raw := w.message("Content-Type: application/octet-stream; name=x.com\r\n", text)
+	text := heldText + "\r\n"
+	id, raw := w.message("Content-Type: text/plain\r\n", text)
 	w.internet("alice@outside.test", "bob@"+contoso, raw)
 	row := w.ends(id, "held")
 	var out []struct{ ID, State, Reply string }

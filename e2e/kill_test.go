@@ -81,6 +81,9 @@ func (l *ledger) take(d delivered) {
 	}
 }
 
+// heldText is held, and can be released, which malware cannot.
+const heldText = "POSTERN" + "*TEST*SPAM*8RV2"
+
 const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
 
 // letter is a message of which no other has the Message-ID: mostly short, some for
@@ -113,7 +116,7 @@ func letter(id, key string) (posting, sent) {
 func heldLetter(id, key string) (posting, sent) {
 	p := posting{from: "alice@outside.test", to: []string{"ann@contoso.test"}}
 	p.raw = fmt.Appendf(nil, "x-trustifi-creds: %s\r\nFrom: Alice <alice@outside.test>\r\nTo: ann@contoso.test\r\nSubject: letter %s\r\nDate: Mon, 5 Jan 2026 10:15:00 +0000\r\nMessage-ID: <%s>\r\n"+
-		"Content-Type: application/octet-stream; name=x.com\r\n\r\n%s\r\n", key, id, id, eicar)
+		"Content-Type: text/plain\r\n\r\n%s\r\n", key, id, id, heldText)
 	return p, sent{body: sha256.Sum256(body(p.raw)), to: p.to}
 }
 

@@ -39,7 +39,7 @@ func TestAReleaseThatIsKilledHappensOnce(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond)
+		time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond) // it is judged again first
 		switch i % 3 {
 		case 0: // the release alone
 			cmd.Process.Kill()
