@@ -124,6 +124,8 @@ var policyPages = map[string]string{
 	"thresholds-person": "policies?at=ann@contoso.com",
 	"people":            "people",
 	"retention":         "retention",
+	"notifications":     "notifications",
+	"senders":           "senders",
 }
 
 // choosePolicies makes a tenant that decided something.
@@ -139,6 +141,8 @@ func (w *demoWorld) choosePolicies(t *testing.T) {
 		second(a.PutPerson(ctx, "contoso", "", mail.Person{Name: "Clara Boss", Addresses: []string{"clara@home.example"}})),
 		second(a.PutPerson(ctx, "contoso", "", mail.Person{Name: "Dan Doe"})),
 		second(a.SetProtected(ctx, "contoso", []string{"bank.example"})),
+		third(a.AddReceiver(ctx, "contoso", "it@"+demoDomain, []string{"mail", "keys"}, true)),
+		second(a.AddEntry(ctx, "contoso", "supplier.example", mail.ListEntry{Allow: true, ExpiresAt: time.Now().AddDate(0, 1, 0)})),
 		second(a.SetKeep(ctx, "contoso", mail.Keep{Held: map[mail.Verdict]int{mail.Spam: 14}, Trace: 21})),
 	} {
 		if err != nil {
@@ -148,3 +152,50 @@ func (w *demoWorld) choosePolicies(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func third[T, U any](_ T, _ U, err error) error { return err }
+
+// TestNoPolicyPageHasABarrier is TestNoPageHasABarrier for these pages.
+func TestNoPolicyPageHasABarrier(t *testing.T) {
+	axe, err := os.ReadFile(os.Getenv("POSTERN_AXE"))
+	if err != nil {
+		t.Skip("set POSTERN_AXE to the axe.min.js of npm's axe-core to look for barriers")
+	}
+	w, b := portalWorld(t)
+	b.owner(w.token(t))
+	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	w.sendUntilHeld(t)
+	w.choosePolicies(t)
+	b.open("/t/contoso/policies")
+	b.sees("This is what counts now.")
+	for _, path := range policyPages {
+		b.barriers("/t/contoso/"+path, string(axe))
+	}
+}
+
+func TestATestNoticeReachesTheMailboxThroughTheDomainsOwnMTA(t *testing.T) {
+	w, b := portalWorld(t)
+	b.owner(w.token(t))
+	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	to := "ann@" + demoDomain
+	before := len(w.twin.Mailbox(to))
+	b.open("/t/contoso/notifications")
+	b.sees("Nobody is told yet")
+	b.fill("to", to)
+	b.press("Add")
+	b.sees("Send a test to see that it arrives.")
+	b.press("Send a test")
+	b.sees("The test is on its way.")
+	for end := time.Now().Add(20 * time.Second); len(w.twin.Mailbox(to)) == before; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the test never came")
+		}
+	}
+	if len(b.said) > 0 {
+		t.Errorf("the browser complained: %v", b.said)
+	}
+}

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
+	"postern/internal/admin"
 	"postern/internal/mail"
 )
 
@@ -44,20 +46,30 @@ type senderAllowCmd struct {
 	Tenant  string `required:""`
 	AnyAuth bool   `help:"Also when authentication does not pass: anybody can then write in this sender's name."`
 	Note    string `help:"Why, for those who read the list later."`
+	Days    int    `help:"Remove it by itself after so many days."`
 }
 
 func (s *senderAllowCmd) Run(c *console) error {
-	return addEntry(c, s.Tenant, s.Sender, mail.ListEntry{Allow: true, AnyAuth: s.AnyAuth, Note: s.Note})
+	return addEntry(c, s.Tenant, s.Sender, mail.ListEntry{Allow: true, AnyAuth: s.AnyAuth, Note: s.Note, ExpiresAt: afterDays(s.Days)})
 }
 
 type senderBlockCmd struct {
 	Sender string `arg:"" help:"Address, domain or network."`
 	Tenant string `required:""`
 	Note   string `help:"Why, for those who read the list later."`
+	Days   int    `help:"Remove it by itself after so many days."`
 }
 
 func (s *senderBlockCmd) Run(c *console) error {
-	return addEntry(c, s.Tenant, s.Sender, mail.ListEntry{Note: s.Note})
+	return addEntry(c, s.Tenant, s.Sender, mail.ListEntry{Note: s.Note, ExpiresAt: afterDays(s.Days)})
+}
+
+// afterDays is a moment so many days from now; zero for none.
+func afterDays(days int) time.Time {
+	if days <= 0 {
+		return time.Time{}
+	}
+	return time.Now().AddDate(0, 0, days)
 }
 
 func addEntry(c *console, tenant, sender string, e mail.ListEntry) error {
@@ -70,6 +82,9 @@ func addEntry(c *console, tenant, sender string, e mail.ListEntry) error {
 		added, err := a.AddEntry(c.ctx, t.ID, sender, e)
 		if err != nil {
 			return err
+		}
+		if warning := admin.SenderWarning(sender, e); warning != "" {
+			fmt.Fprintf(c.err, "postern: warning: %s\n", warning)
 		}
 		v := viewEntry(t.ID, added)
 		return c.print(v, func(w io.Writer) { fmt.Fprintf(w, "Entry %s: %s %s\n", v.ID, v.Kind, v.Sender) })

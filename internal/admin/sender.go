@@ -17,6 +17,12 @@ func (a *Admin) AddEntry(ctx context.Context, tenant, sender string, e mail.List
 	if err := readSender(sender, &e); err != nil {
 		return e, err
 	}
+	if err := tooWide(e); err != nil {
+		return e, err
+	}
+	if !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(a.now()) {
+		return e, errors.New("the entry would be over already: choose a later day")
+	}
 	e.ID, e.CreatedAt = string(mail.NewID()), a.now()
 	if err := a.Store.AddEntry(ctx, tenant, e); err != nil {
 		return e, err

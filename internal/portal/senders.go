@@ -2,7 +2,9 @@ package portal
 
 import (
 	"net/http"
+	"strconv"
 
+	"postern/internal/admin"
 	"postern/internal/mail"
 )
 
@@ -12,10 +14,11 @@ type sendersPage struct {
 	Entries []mail.ListEntry
 	May     bool
 	Why     string
+	Warning string // what is risky about Given
 	Given   givenSender
 }
 
-type givenSender struct{ Sender, Kind, Note string }
+type givenSender struct{ Sender, Kind, Note, Days string }
 
 func (p *Portal) senders(w http.ResponseWriter, r *http.Request, v *visit) error {
 	return p.showSenders(w, r, v, http.StatusOK, sendersPage{})
@@ -32,8 +35,14 @@ func (p *Portal) showSenders(w http.ResponseWriter, r *http.Request, v *visit, s
 }
 
 func (p *Portal) addSender(w http.ResponseWriter, r *http.Request, v *visit) error {
-	g := givenSender{r.PostFormValue("sender"), r.PostFormValue("kind"), r.PostFormValue("note")}
+	g := givenSender{r.PostFormValue("sender"), r.PostFormValue("kind"), r.PostFormValue("note"), r.PostFormValue("days")}
 	e := mail.ListEntry{Allow: g.Kind == "allow", Note: cutTo(g.Note, 200)}
+	if days, err := strconv.Atoi(g.Days); err == nil && days > 0 {
+		e.ExpiresAt = p.now().AddDate(0, 0, min(days, 3650))
+	}
+	if warning := admin.SenderWarning(g.Sender, e); warning != "" && r.PostFormValue("sure") != "yes" {
+		return p.showSenders(w, r, v, http.StatusOK, sendersPage{Warning: v.words.T(warning), Given: g})
+	}
 	if _, err := v.AddEntry(r.Context(), v.tenant.ID, g.Sender, e); err != nil {
 		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: sentence(err), Given: g})
 	}

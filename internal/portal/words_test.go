@@ -33,6 +33,10 @@ func sentences(t *testing.T) []string {
 	keys = append(keys, "My mail", "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
 		"same sender's domain", "like subject", "link to the same host", "same attachment",
 		"The address or the password is not right.", "This code is not right, or it was used before: wait for the next one and enter it.",
+		"Anybody can get an address there, so this lets anybody through. Allow single addresses instead.",
+		"Many private people write from there, and all of them would be held.",
+		"Without proof anybody can write in this sender's name and is let through.",
+		"This lets through whatever comes from more than 256 addresses. Allow the sender's domain instead.",
 		"This token is not right, was used before, or has ended.", "Too many sign-ins failed: wait some minutes, then try again.")
 	for _, scope := range admin.Scopes() {
 		keys = append(keys, scope.Explain)
