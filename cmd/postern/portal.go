@@ -29,14 +29,15 @@ func (s *server) portalPage() (http.Handler, error) {
 		doors.Notify = s.hooks.Emit
 	}
 	p := &portal.Portal{
-		Store:    s.o.store,
-		Exchange: doors,
-		Shelf:    shelf,
-		Held:     s.relay,
-		TryMTA:   s.relay.Sender.Test,
-		Read:     readHeld,
-		Ready:    s.notReady,
-		Health:   s.parts,
+		Store:      s.o.store,
+		Exchange:   doors,
+		Shelf:      shelf,
+		Held:       s.relay,
+		TryMTA:     s.relay.Sender.Test,
+		Read:       readHeld,
+		Ready:      s.notReady,
+		Health:     s.parts,
+		SendReport: s.sendReportNow,
 		Look: func(ctx context.Context, tenant, what string) error {
 			_, err := s.o.observe(ctx, doors, tenant, what)
 			return err

@@ -11,11 +11,13 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/report"
 	"postern/internal/store"
 )
 
@@ -194,4 +196,43 @@ func (w *demoWorld) protection(t *testing.T) *admin.Protection {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func TestAScheduledReportArrivesOnce(t *testing.T) {
+	w, b := portalWorld(t)
+	b.owner(w.token(t))
+	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
+		t.Fatal(err)
+	}
+	b.open("/t/contoso/reports/schedule")
+	b.fill("to", "ann@elsewhere.example")
+	b.press("Keep")
+	b.sees("is not in an enabled domain of this tenant")
+	if err := w.opened.admin().SetReportSchedule(t.Context(), "contoso", report.Schedule{Every: "weekly", Hour: 3, To: []string{demoMailbox}, Language: "de"}); err != nil {
+		t.Fatal(err)
+	}
+	b.inspect("report-schedule", "/t/contoso/reports/schedule")
+	later := time.Now().Add(8 * 24 * time.Hour)
+	for range 3 { // as two nodes do, and one that comes back
+		if err := w.server.dueReports(t.Context(), later); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slot, about := (report.Schedule{Every: "weekly", Hour: 3}).Slot(later)
+	plan := report.Schedule{To: []string{demoMailbox}}
+	if err := w.server.sendReport(t.Context(), mail.Tenant{ID: "contoso", Name: "Contoso"}, plan, slot, about); err != nil { // a crash before the slot was noted
+		t.Fatal(err)
+	}
+	var got []string
+	for end := time.Now().Add(20 * time.Second); len(got) == 0 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		for _, item := range w.twin.Mailbox(demoMailbox) {
+			if strings.Contains(string(item.Raw), "Auto-Submitted: auto-generated") && strings.Contains(string(item.Raw), "application/pdf") {
+				got = append(got, item.Folder)
+			}
+		}
+	}
+	time.Sleep(500 * time.Millisecond) // for a second one, were there any
+	if n := len(w.twin.Mailbox(demoMailbox)); len(got) != 1 || got[0] != "inbox" || n != 1 {
+		t.Errorf("the report is in %v, and the mailbox has %d messages", got, n)
+	}
 }

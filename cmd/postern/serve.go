@@ -250,6 +250,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	go s.watchRules(background)
 	go s.tellAlarms(background)
+	go s.reports(background)
 	go (&report.Roller{Store: s.o.store, Log: s.log}).Run(background)
 	for _, l := range s.mail {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })

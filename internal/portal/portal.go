@@ -20,22 +20,23 @@ import (
 
 // Portal serves the pages. All fields but those marked are required.
 type Portal struct {
-	Store    *store.Store
-	Exchange *admin.Exchange // and with it Admin; both are copied for each visitor with the visitor as Actor
-	Held     Held
-	TryMTA   func(ctx context.Context, m mail.MTA) []deliver.Step
-	Read     func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
-	Ready    func() error                                               // why no mail is taken now; nil if it is
-	Health   func(ctx context.Context) []mail.Health                    // how well this installation's own parts are
-	Look     func(ctx context.Context, tenant, what string) error       // at a tenant's Exchange: "verify", "probe" or "coverage"; what is seen is kept
-	Hostname string                                                     // of the relay
-	URL      string                                                     // of the portal as browsers know it; "": as each request says
-	Prefix   string                                                     // of the control headers
-	Version  string
-	TellNow  func(ctx context.Context, tenant string, to notices.Receiver) error // sends a test to who is told of alarms
-	Keep     time.Duration                                                       // for which held mail is kept where a tenant says nothing
-	Log      *slog.Logger
-	Shelf    *replay.Shelf // of stored mail, shared with the API; nil: one of its own
+	Store      *store.Store
+	Exchange   *admin.Exchange // and with it Admin; both are copied for each visitor with the visitor as Actor
+	Held       Held
+	TryMTA     func(ctx context.Context, m mail.MTA) []deliver.Step
+	Read       func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
+	Ready      func() error                                               // why no mail is taken now; nil if it is
+	Health     func(ctx context.Context) []mail.Health                    // how well this installation's own parts are
+	Look       func(ctx context.Context, tenant, what string) error       // at a tenant's Exchange: "verify", "probe" or "coverage"; what is seen is kept
+	Hostname   string                                                     // of the relay
+	URL        string                                                     // of the portal as browsers know it; "": as each request says
+	Prefix     string                                                     // of the control headers
+	Version    string
+	TellNow    func(ctx context.Context, tenant string, to notices.Receiver) error // sends a test to who is told of alarms
+	Keep       time.Duration                                                       // for which held mail is kept where a tenant says nothing
+	Log        *slog.Logger
+	Shelf      *replay.Shelf                                  // of stored mail, shared with the API; nil: one of its own
+	SendReport func(ctx context.Context, tenant string) error // now, to the readers of the schedule
 
 	Letters *digest.Composer                                 // writes to recipients; nil when they have no pages
 	Post    func(ctx context.Context, l digest.Letter) error // sends what Letters wrote

@@ -186,3 +186,40 @@ func TestRollerWaitsWithDearDays(t *testing.T) {
 		t.Errorf("%v, %v", v, err)
 	}
 }
+
+func TestASlotIsTheLastOneThatIsDue(t *testing.T) {
+	at := func(s string) time.Time {
+		v, err := time.Parse("2006-01-02 15:04", s)
+		must(t, err)
+		return v
+	}
+	for _, tt := range []struct {
+		name             string
+		plan             report.Schedule
+		now              string
+		slot, from, till string
+	}{
+		{"monday after the hour", report.Schedule{Every: "weekly", Hour: 6}, "2026-11-16 06:00", "2026-11-16 06:00", "2026-11-09 00:00", "2026-11-16 00:00"},
+		{"monday before the hour", report.Schedule{Every: "weekly", Hour: 6}, "2026-11-16 05:59", "2026-11-09 06:00", "2026-11-02 00:00", "2026-11-09 00:00"},
+		{"sunday after downtime", report.Schedule{Every: "weekly", Hour: 6}, "2026-11-22 23:00", "2026-11-16 06:00", "2026-11-09 00:00", "2026-11-16 00:00"},
+		{"month", report.Schedule{Every: "monthly", Hour: 0}, "2026-03-01 00:00", "2026-03-01 00:00", "2026-02-01 00:00", "2026-03-01 00:00"},
+		{"month, before the hour", report.Schedule{Every: "monthly", Hour: 8}, "2026-03-01 07:00", "2026-02-01 08:00", "2026-01-01 00:00", "2026-02-01 00:00"},
+	} {
+		slot, about := tt.plan.Slot(at(tt.now))
+		if !slot.Equal(at(tt.slot)) || !about.From.Equal(at(tt.from)) || !about.To.Equal(at(tt.till)) {
+			t.Errorf("%s: due %v about %v", tt.name, slot, about)
+		}
+		if tt.plan.Since = at(tt.slot).Add(time.Minute); !at(tt.now).Before(tt.plan.Since) {
+			if slot, _ := tt.plan.Slot(at(tt.now)); !slot.IsZero() {
+				t.Errorf("%s: due %v although it was set up later", tt.name, slot)
+			}
+		}
+	}
+	if slot, _ := (report.Schedule{}).Slot(at("2026-11-16 06:00")); !slot.IsZero() {
+		t.Error("never is due")
+	}
+	a := report.LetterID("acme", at("2026-11-16 06:00"), "ann@acme.example")
+	if !a.Valid() || a != report.LetterID("acme", at("2026-11-16 06:00"), "ann@acme.example") || a == report.LetterID("acme", at("2026-11-16 06:00"), "bob@acme.example") {
+		t.Errorf("%s is not the one id of this letter", a)
+	}
+}
