@@ -205,7 +205,9 @@ func TestAScheduledReportArrivesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.open("/t/contoso/reports/schedule")
-	b.fill("to", "ann@elsewhere.example")
+	if _, err := ask[string](b, `document.querySelector("textarea[name=to]").value = "ann@elsewhere.example"`); err != nil {
+		t.Fatal(err)
+	}
 	b.press("Keep")
 	b.sees("is not in an enabled domain of this tenant")
 	if err := w.opened.admin().SetReportSchedule(t.Context(), "contoso", report.Schedule{Every: "weekly", Hour: 3, To: []string{demoMailbox}, Language: "de"}); err != nil {
