@@ -32,9 +32,9 @@ type Probe struct {
 
 // A Hop is one place on a probe's way.
 type Hop struct {
-	At    time.Time  `json:"at"`
-	Place string     `json:"place"` // "sent", "exchange", "relay", "judged", "held", "returned"
-	Text  string     `json:"text"`  // what the server there said
+	At    time.Time `json:"at"`
+	Place string    `json:"place"` // "sent", "exchange", "relay", "judged", "held", "returned"
+	Text  string    `json:"text"`  // what the server there said
 }
 
 // Hop notes where the probe was.
