@@ -4,16 +4,15 @@ import (
 	"context"
 	"net/http"
 
-	"postern/internal/admin"
 	"postern/internal/api"
-	"postern/internal/replay"
+	"postern/internal/portal"
 )
 
-// api is the door for programs, beside the portal's pages.
-func (s *server) api(x *admin.Exchange, shelf *replay.Shelf) (http.Handler, error) {
+// api is the door for programs, beside the portal's pages and through the same parts.
+func (s *server) api(p *portal.Portal) (http.Handler, error) {
 	a := &api.API{
 		Store:    s.o.store,
-		Exchange: x,
+		Exchange: p.Exchange,
 		Held:     s.relay,
 		TryMTA:   s.relay.Sender.Test,
 		Read: func(ctx context.Context, octets []byte) (*api.Reading, error) {
@@ -26,7 +25,9 @@ func (s *server) api(x *admin.Exchange, shelf *replay.Shelf) (http.Handler, erro
 		Ready:    s.notReady,
 		Hostname: s.o.conf.Hostname,
 		Version:  version,
-		Shelf:    shelf,
+		Shelf:    p.Shelf,
+		Health:   p.Parts,
+		Look:     p.Look,
 		Log:      s.log,
 	}
 	return a.Handler()

@@ -61,7 +61,7 @@ func (s *server) portalPage() (http.Handler, error) {
 	mux := http.NewServeMux()
 	s.health(mux)
 	mux.Handle("/", pages)
-	programs, err := s.api(doors, shelf)
+	programs, err := s.api(p)
 	if err != nil {
 		return nil, err
 	}

@@ -17,8 +17,9 @@ import (
 // whoever began them. They belong to this process: after a restart the journal
 // tells how far one got.
 type Runs struct {
-	mu  sync.Mutex
-	all map[string]*Run
+	mu    sync.Mutex
+	all   map[string]*Run
+	looks map[string]*look
 }
 
 // A Run is one change of Exchange that a person or a program follows.

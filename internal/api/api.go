@@ -31,6 +31,8 @@ type API struct {
 	TryMTA   func(ctx context.Context, m mail.MTA) []deliver.Step
 	Read     func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
 	Ready    func() error                                               // why no mail is taken now; nil if it is
+	Health   func(context.Context) []mail.Health                        // how well this installation's parts are
+	Look     func(ctx context.Context, tenant, what string) error       // at Exchange: "verify", "probe", "coverage"
 	Hostname string                                                     // of the relay
 	Version  string
 	Shelf    *replay.Shelf // of stored mail, to see what other policies would have done
@@ -115,7 +117,7 @@ func (a *API) describe(mux *http.ServeMux) huma.API {
 func (a *API) register(api huma.API) {
 	for _, area := range []func(huma.API){
 		a.tenants, a.domains, a.keys, a.trace, a.message, a.quarantine, a.queue, a.recipients, a.senders, a.policies, a.protect, a.exchange, a.protection, a.runs,
-		a.alarms, a.status, a.reports, a.audit, a.users, a.tokens,
+		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens,
 	} {
 		area(api)
 	}

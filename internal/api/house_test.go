@@ -79,6 +79,8 @@ func newHouse(t *testing.T) *house {
 		TryMTA:   func(context.Context, mail.MTA) []deliver.Step { return nil },
 		Read:     func(context.Context, []byte) (*Reading, error) { return nil, errors.New("nothing to read") },
 		Ready:    func() error { return nil },
+		Health:   func(context.Context) []mail.Health { return nil },
+		Look:     func(context.Context, string, string) error { return nil },
 		Hostname: "relay.example.net",
 		Version:  "test",
 		Shelf:    &replay.Shelf{Store: st, Log: slog.New(slog.DiscardHandler)},

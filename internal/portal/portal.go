@@ -47,7 +47,6 @@ type Portal struct {
 	idp    idp
 	counts counts
 	kept   keptParts
-	looks  looks
 	again  agains
 }
 

@@ -64,13 +64,19 @@ type segment struct {
 }
 
 func (p *Portal) status(w http.ResponseWriter, r *http.Request, v *visit) error {
-	protection, err := v.Protection(r.Context(), v.tenant, p.kept.of(r.Context(), p.Health))
+	protection, err := v.Protection(r.Context(), v.tenant, p.Parts(r.Context()))
 	if err != nil {
 		return err
 	}
 	t := v.words.T
 	page := statusPage{shell: p.shell(r, v, "Protection status"), Lamp: protection.Lamp, Verdict: v.words.Said(protection.Verdict), May: v.has(changers)}
-	page.Looking, page.Failed = p.looks.of(v.tenant.ID)
+	since, failed := v.Runs.Looking(v.tenant.ID)
+	if !since.IsZero() {
+		page.Looking = since.Format("15:04:05 UTC")
+	}
+	if failed != nil {
+		page.Failed = sentence(failed)
+	}
 	page.Groups = []healthGroup{
 		{t("Does mail really pass?"), p.healthRows(v, protection.Flow)},
 		{t("Is Exchange as it should be?"), p.healthRows(v, protection.Set)},
@@ -159,61 +165,10 @@ func (p *Portal) lookAgain(w http.ResponseWriter, r *http.Request, v *visit) err
 	if err := v.NoteLook(r.Context(), v.tenant.ID, what); err != nil {
 		return err
 	}
-	if !p.looks.begin(v.tenant.ID, func(ctx context.Context) error { return p.Look(ctx, v.tenant.ID, what) }) {
+	if !v.Runs.BeginLook(v.tenant.ID, func(ctx context.Context) error { return p.Look(ctx, v.tenant.ID, what) }) {
 		return tell(w, r, back, "warn", v.words.T("A look at Exchange is under way already."))
 	}
 	return redirect(w, r, back)
-}
-
-// looks are the looks at Exchange that people asked for.
-type looks struct {
-	mu  sync.Mutex
-	all map[string]*look
-}
-
-type look struct {
-	began time.Time
-	done  bool
-	err   error
-}
-
-const lookTime = 20 * time.Minute // a test message has 15
-
-// begin reports false while another look at the same tenant is on.
-func (l *looks) begin(tenant string, work func(context.Context) error) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if old := l.all[tenant]; old != nil && !old.done {
-		return false
-	}
-	if l.all == nil {
-		l.all = map[string]*look{}
-	}
-	now := &look{began: time.Now()}
-	l.all[tenant] = now
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lookTime)
-		defer cancel()
-		err := work(ctx)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		now.done, now.err = true, err
-	}()
-	return true
-}
-
-// of tells since when a look is on, and why the last one failed.
-func (l *looks) of(tenant string) (since, failed string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch now := l.all[tenant]; {
-	case now == nil:
-	case !now.done:
-		since = now.began.UTC().Format("15:04:05 UTC")
-	case now.err != nil:
-		failed = sentence(now.err)
-	}
-	return since, failed
 }
 
 // keptParts keeps what was found of this installation's parts for some seconds: asking
@@ -225,6 +180,9 @@ type keptParts struct {
 }
 
 const keepParts = 10 * time.Second
+
+// Parts is how well this installation's parts were at most some seconds ago.
+func (p *Portal) Parts(ctx context.Context) []mail.Health { return p.kept.of(ctx, p.Health) }
 
 func (k *keptParts) of(ctx context.Context, ask func(context.Context) []mail.Health) []mail.Health {
 	k.mu.Lock()
