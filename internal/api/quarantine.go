@@ -89,7 +89,11 @@ func viewHeld(r store.TraceRow) heldEntry {
 }
 
 func (a *API) listQuarantine(ctx context.Context, v *visit, in *MailFilter) (*answered[page[heldEntry]], error) {
-	return partOf(ctx, a.Store.Quarantine, in.store(), true, viewHeld)
+	f, err := in.store(a.now())
+	if err != nil {
+		return nil, err
+	}
+	return partOf(ctx, a.Store.Quarantine, f, true, viewHeld)
 }
 
 func (a *API) releaseMail(ctx context.Context, v *visit, in *releasedCopy) (*answered[Outcome], error) {

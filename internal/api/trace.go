@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"postern/internal/admin"
 	"postern/internal/mail"
 	"postern/internal/store"
 )
@@ -51,6 +52,7 @@ type TraceEntry struct {
 // MailFilter is what searches of trace and quarantine have in common.
 type MailFilter struct {
 	OfTenant
+	Query   string    `query:"query" maxLength:"500" doc:"As in the portal's search box: words, 'words in quotes' with double quotes, from:ann, to:, subject:, reason:, file:, link:, verdict:phish, state:, after:7d, before:2026-01-31. All must be true; a parameter counts before the same name in it." example:"invoice from:ann after:7d"`
 	From    string    `query:"from" maxLength:"320" doc:"Part of the sender's address."`
 	To      string    `query:"to" maxLength:"320" doc:"Part of the recipient's address."`
 	Subject string    `query:"subject" maxLength:"998" doc:"Part of the subject."`
@@ -61,8 +63,24 @@ type MailFilter struct {
 	Cursor  string    `query:"cursor" maxLength:"100" doc:"next of the part before."`
 }
 
-func (f *MailFilter) store() store.TraceFilter {
-	return store.TraceFilter{Tenant: f.Tenant, From: f.From, To: f.To, Subject: f.Subject, Verdict: mail.Verdict(f.Verdict), Since: f.Since, Until: f.Until, Limit: f.Limit, Before: f.Cursor}
+// store is the filter as the store takes it; an error says what of the query is not
+// understood.
+func (f *MailFilter) store(now time.Time) (store.TraceFilter, error) {
+	t, err := admin.ParseQuery(f.Query, now)
+	if err != nil {
+		return t, refused(err)
+	}
+	t.Tenant, t.From, t.To, t.Subject, t.Limit, t.Before = f.Tenant, f.From, f.To, f.Subject, f.Limit, f.Cursor
+	if f.Verdict != "" {
+		t.Verdict = mail.Verdict(f.Verdict)
+	}
+	if !f.Since.IsZero() {
+		t.Since = f.Since
+	}
+	if !f.Until.IsZero() {
+		t.Until = f.Until
+	}
+	return t, nil
 }
 
 type traceSearch struct {
@@ -93,8 +111,14 @@ func viewTrace(r store.TraceRow) TraceEntry {
 }
 
 func (a *API) traceMail(ctx context.Context, v *visit, in *traceSearch) (*answered[page[TraceEntry]], error) {
-	f := in.store()
-	f.MessageID, f.ID, f.State = in.MessageID, mail.ID(in.ID), mail.State(in.State)
+	f, err := in.store(a.now())
+	if err != nil {
+		return nil, err
+	}
+	f.MessageID, f.ID = in.MessageID, mail.ID(in.ID)
+	if in.State != "" {
+		f.State = mail.State(in.State)
+	}
 	return partOf(ctx, a.Store.Trace, f, false, viewTrace)
 }
 
