@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,7 +77,12 @@ func TestShutdownLosesPatience(t *testing.T) {
 	if err := srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown: %v", err)
 	}
-	c.closed()
+	if got, err := c.reply(); err == nil { // the cancelled message may still hear of it
+		if !strings.HasPrefix(got, "451 ") {
+			t.Errorf("the cancelled message got %q", got)
+		}
+		c.closed()
+	}
 	<-cancelled
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
