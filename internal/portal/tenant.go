@@ -2,11 +2,13 @@ package portal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"postern/internal/mail"
 )
@@ -18,7 +20,7 @@ type tenantPage struct {
 	Limits  mail.Limits
 	HeldMiB int64 // limit of held mail
 	Users   int   // it has now
-	HeldNow int64 // octets
+	HeldNow int64 // octets; negative if they are too many to be counted at once
 	Domains []mail.Domain
 	May     bool // change it
 	Owner   bool // remove it
@@ -40,13 +42,25 @@ func (p *Portal) showTenant(w http.ResponseWriter, r *http.Request, v *visit, st
 		return err
 	}
 	pg.Users = len(users)
-	if pg.HeldNow, err = p.Store.HeldOctets(ctx, v.tenant.ID); err != nil {
+	if pg.HeldNow, err = p.heldNow(ctx, v.tenant.ID); err != nil {
 		return err
 	}
 	if pg.Domains, err = p.Store.Domains(ctx, v.tenant.ID); err != nil {
 		return err
 	}
 	return p.render(w, status, "tenant", pg)
+}
+
+// heldNow is how much held mail a tenant has, -1 if that takes longer to count than
+// a page may take.
+func (p *Portal) heldNow(ctx context.Context, tenant string) (int64, error) {
+	brief, cancel := context.WithTimeout(ctx, 60*time.Millisecond)
+	defer cancel()
+	n, err := p.Store.HeldOctets(brief, tenant)
+	if brief.Err() != nil && ctx.Err() == nil {
+		return -1, nil
+	}
+	return n, err
 }
 
 func (p *Portal) setTenant(w http.ResponseWriter, r *http.Request, v *visit) error {

@@ -22,7 +22,8 @@ func (s *Store) SetTenant(ctx context.Context, t mail.Tenant) error {
 
 // HeldOctets is how much mail of a tenant is held, in octets.
 func (s *Store) HeldOctets(ctx context.Context, tenant string) (n int64, err error) {
-	err = s.row(ctx, "SELECT coalesce(sum(size), 0) FROM messages WHERE tenant = ? AND id IN (SELECT message FROM recipients WHERE tenant = ? AND state = 'held')", tenant, tenant).Scan(&n)
+	held := "(SELECT DISTINCT message FROM recipients WHERE tenant = ? AND state = 'held') h" // it leads: of the mail of years few are held
+	err = s.row(ctx, "SELECT coalesce(sum(m.size), 0) FROM "+held+s.d.join+"messages m ON m.tenant = ? AND m.id = h.message", tenant, tenant).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("held mail of %s: %w", tenant, err)
 	}
