@@ -193,6 +193,16 @@ func (a *Admin) Session(ctx context.Context, token string) (store.Session, store
 
 // SessionByHash is Session for who kept the token's hash while a browser was away.
 func (a *Admin) SessionByHash(ctx context.Context, hash []byte) (store.Session, store.User, error) {
+	s, u, err := a.StillIn(ctx, hash)
+	if now := a.now(); err == nil && now.Sub(s.SeenAt) > touchEvery {
+		err = a.Store.TouchSession(ctx, s.Hash, now)
+	}
+	return s, u, err
+}
+
+// StillIn is SessionByHash for what happens without the person: it does not keep the
+// session from ending.
+func (a *Admin) StillIn(ctx context.Context, hash []byte) (store.Session, store.User, error) {
 	s, err := a.Store.Session(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		err = ErrSignedOut
@@ -213,11 +223,6 @@ func (a *Admin) SessionByHash(ctx context.Context, hash []byte) (store.Session, 
 	}
 	if !u.DisabledAt.IsZero() || now.Sub(s.SeenAt) > idle || now.Sub(s.CreatedAt) > SessionLife {
 		return s, u, errors.Join(ErrSignedOut, a.Store.EndSession(ctx, s.Email, s.Hash, ""))
-	}
-	if now.Sub(s.SeenAt) > touchEvery {
-		if err := a.Store.TouchSession(ctx, s.Hash, now); err != nil {
-			return s, u, err
-		}
 	}
 	return s, u, nil
 }

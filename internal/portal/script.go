@@ -135,6 +135,9 @@ func (p *Portal) scriptLive(w http.ResponseWriter, r *http.Request, v *visit) er
 	seen := fmt.Sprint(0, false)
 	for end := p.now().Add(10 * time.Minute); p.now().Before(end); { // the browser asks again
 		if err := p.lookAtScript(r.Context(), v, &page); err != nil {
+			if r.Context().Err() != nil {
+				return nil
+			}
 			return err
 		}
 		if now := fmt.Sprint(len(page.Run.Steps), page.Run.Done); now != seen {
