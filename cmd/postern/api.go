@@ -28,6 +28,7 @@ func (s *server) api(p *portal.Portal) (http.Handler, error) {
 		Shelf:    p.Shelf,
 		Health:   p.Parts,
 		Look:     p.Look,
+		TellNow:  p.TellNow,
 		Log:      s.log,
 	}
 	return a.Handler()

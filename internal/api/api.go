@@ -17,6 +17,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/notice"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/replay"
@@ -29,11 +30,12 @@ type API struct {
 	Exchange *admin.Exchange // and with it Admin; both are copied for each request with the caller as Actor
 	Held     Held
 	TryMTA   func(ctx context.Context, m mail.MTA) []deliver.Step
-	Read     func(ctx context.Context, octets []byte) (*Reading, error) // what a held message says, found out where it can do no harm
-	Ready    func() error                                               // why no mail is taken now; nil if it is
-	Health   func(context.Context) []mail.Health                        // how well this installation's parts are
-	Look     func(ctx context.Context, tenant, what string) error       // at Exchange: "verify", "probe", "coverage"
-	Hostname string                                                     // of the relay
+	Read     func(ctx context.Context, octets []byte) (*Reading, error)         // what a held message says, found out where it can do no harm
+	Ready    func() error                                                       // why no mail is taken now; nil if it is
+	Health   func(context.Context) []mail.Health                                // how well this installation's parts are
+	Look     func(ctx context.Context, tenant, what string) error               // at Exchange: "verify", "probe", "coverage"
+	TellNow  func(ctx context.Context, tenant string, to notice.Receiver) error // sends a test to who is told of alarms
+	Hostname string                                                             // of the relay
 	Version  string
 	Shelf    *replay.Shelf // of stored mail, to see what other policies would have done
 	Log      *slog.Logger
@@ -117,7 +119,7 @@ func (a *API) describe(mux *http.ServeMux) huma.API {
 func (a *API) register(api huma.API) {
 	for _, area := range []func(huma.API){
 		a.tenants, a.domains, a.keys, a.trace, a.message, a.quarantine, a.queue, a.recipients, a.senders, a.policies, a.protect, a.exchange, a.protection, a.runs,
-		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens, a.filters,
+		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens, a.filters, a.similar, a.schedules, a.notifications, a.brands, a.removal,
 	} {
 		area(api)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/mail"
+	"postern/internal/notice"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/replay"
@@ -81,6 +82,7 @@ func newHouse(t *testing.T) *house {
 		Ready:    func() error { return nil },
 		Health:   func(context.Context) []mail.Health { return nil },
 		Look:     func(context.Context, string, string) error { return nil },
+		TellNow:  func(context.Context, string, notice.Receiver) error { return errors.New("nobody took it") },
 		Hostname: "relay.example.net",
 		Version:  "test",
 		Shelf:    &replay.Shelf{Store: st, Log: slog.New(slog.DiscardHandler)},

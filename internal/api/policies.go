@@ -66,7 +66,10 @@ func (a *API) policies(api huma.API) {
 	add(a, api, write.with("removePersonChoices", "DELETE", path+"/persons/{address}", "Remove a recipient's own choices", ""), a.removePersonChoices)
 	add(a, api, read.with("listPolicyChanges", "GET", path+"/changes", "List the last changes of policies", "The newest first, 50 at most."), a.listPolicyChanges)
 	add(a, api, write.with("undoPolicies", "POST", path+"/undo", "Take the last change of policies back", "Name the change, so that nobody else's is taken back."), a.undoPolicies)
-	add(a, api, write.with("endBypass", "DELETE", path+"/bypass", "End a bypass before its time", "One is begun in the portal only, where a second factor is asked for."), a.endBypass)
+	add(a, api, write.with("endBypass", "DELETE", path+"/bypass", "End a bypass before its time", ""), a.endBypass)
+	start := write.with("startBypass", "POST", path+"/bypass", "Deliver mail whatever its verdict, for a time", "It ends by itself, raises an alarm, and can be ended before. What would have been held is marked and delivered.")
+	start.weighty = true
+	add(a, api, start, a.startBypass)
 }
 
 func viewChoices(c mail.Choices) Choices { return Choices{c.Thresholds, c.Actions} }
@@ -247,6 +250,20 @@ type undoRequest struct {
 func (a *API) undoPolicies(ctx context.Context, v *visit, in *undoRequest) (*answered[policies], error) {
 	c, err := v.UndoRules(ctx, v.tenant.ID, in.Body.Change)
 	return a.changed(ctx, v, c, err)
+}
+
+type bypassRequest struct {
+	OfTenant
+	Body struct {
+		Minutes int    `json:"minutes" minimum:"1" maximum:"1440"`
+		Malware bool   `json:"malware,omitempty" doc:"Also what is malware."`
+		Why     string `json:"why" minLength:"1" maxLength:"200" doc:"The audit log keeps it, and the alarm says it."`
+	}
+}
+
+func (a *API) startBypass(ctx context.Context, v *visit, in *bypassRequest) (*answered[policies], error) {
+	_, err := v.StartBypass(ctx, v.tenant.ID, time.Duration(in.Body.Minutes)*time.Minute, in.Body.Malware, in.Body.Why)
+	return a.changed(ctx, v, store.RulesChange{}, err)
 }
 
 func (a *API) endBypass(ctx context.Context, v *visit, _ *OfTenant) (*struct{}, error) {

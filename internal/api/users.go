@@ -45,6 +45,7 @@ func (a *API) users(api huma.API) {
 	add(a, api, invite, a.inviteUser)
 	add(a, api, write.with("inviteUserAnew", "POST", one+"/invite", "Invite a user anew", "Voids password, second factor and sessions, for who has lost them."+noOwners), a.inviteAnew)
 	add(a, api, write.with("setRole", "PUT", one+"/role", "Change a user's role", "The user's sessions end, and his tokens may do less or more at once."+noOwners), a.setRole)
+	add(a, api, write.with("resetFactor", "POST", one+"/factor/reset", "Take away a user's second factor", "For who has lost it. Passkeys and recovery codes go too, sessions end, and the next sign-in sets up a new one. Make sure first who asks. An owner's is taken away in the portal only, where a second factor is asked for."), a.resetFactor)
 	less := write
 	less.weighty = false
 	add(a, api, less.with("disableUser", "POST", one+"/disable", "Disable a user", "Sessions end and tokens stop counting at once."), a.disableUser)
@@ -143,6 +144,15 @@ func (a *API) disableUser(ctx context.Context, v *visit, in *OfUser) (*answered[
 
 func (a *API) enableUser(ctx context.Context, v *visit, in *OfUser) (*answered[user], error) {
 	return a.changeUser(ctx, v, in.Email, func(u store.User) error { return v.SetDisabled(ctx, u.Email, false) })
+}
+
+func (a *API) resetFactor(ctx context.Context, v *visit, in *OfUser) (*answered[user], error) {
+	return a.changeUser(ctx, v, in.Email, func(u store.User) error {
+		if u.Role == "owner" {
+			return errOwner
+		}
+		return v.ResetFactor(ctx, u)
+	})
 }
 
 func (a *API) changeUser(ctx context.Context, v *visit, email string, change func(store.User) error) (*answered[user], error) {
