@@ -44,7 +44,13 @@ func (r *Relay) rescan(ctx context.Context, m *message, to *store.Recipient, o O
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if now, err := r.load(ctx, o.Tenant, o.ID); err == nil && now.recipient(o.N).State != mail.Held {
+			return store.ErrNotHeld // another release of the same copy was quicker
+		}
 		r.Log.Warn("held message could not be judged again", "mid", m.ID, "tenant", m.Tenant, "err", err)
+		if to.Verdict == mail.Malware {
+			return ErrUnjudged // nobody's word stands for a scanner's
+		}
 		if o.Override || to.Verdict == mail.Unjudged || to.Verdict == "" { // nothing was known when it was decided
 			return nil
 		}

@@ -72,6 +72,25 @@ func TestMailIsJudgedAgainBeforeItIsReleased(t *testing.T) {
 	}
 }
 
+func TestMalwareThatCannotBeJudgedAgainStaysHeldWhoeverInsists(t *testing.T) {
+	later := &laterJudges{}
+	r := ready(t, func(r *Relay) { later.Judges = r.Judges; r.Judges = later })
+	id := r.accept("Subject: x\r\n", "POSTERN"+"*TEST*SPAM*8RV2\r\n", "ann@contoso.example")
+	r.ended(id)
+	order := Order{Tenant: "contoso", ID: id, By: "ann", Override: true}
+	later.found = &mail.Finding{Rule: "signature.new", Class: mail.Malware, Score: 100, Detail: "New signature."}
+	if _, err := r.Release(t.Context(), order); !errors.Is(err, ErrMalware) {
+		t.Fatal(err)
+	}
+	later.err = judge.ErrPoison
+	if _, err := r.Release(t.Context(), order); !errors.Is(err, ErrUnjudged) {
+		t.Errorf("the release of malware that could not be judged again: %v", err)
+	}
+	if to := r.ended(id)[0]; to.State != mail.Held || len(r.mta.all()) != 0 {
+		t.Errorf("ended as %+v", to)
+	}
+}
+
 func TestReleasedMailLeavesWithoutWhatServersWroteBefore(t *testing.T) {
 	r := ready(t, nil)
 	head := "Return-Path: <ben@sender.example>\r\nDelivered-To: ann@contoso.example\r\nX-Original-To:\r\n ann@contoso.example\r\nSubject: kept\r\nx-trustifi-inbound-verdict: clean\r\n"
