@@ -44,10 +44,13 @@ type cli struct {
 	Queue      queueCmd      `cmd:"" help:"What waits to be delivered: list, retry."`
 	Trace      traceCmd      `cmd:"" help:"What became of each message, one entry per recipient."`
 	Quarantine quarantineCmd `cmd:"" help:"Held mail: list, show, release, delete."`
+	Request    requestCmd    `cmd:"" help:"Recipients' requests for held mail: list, approve, decline."`
+	Recipients recipientsCmd `cmd:"" help:"What the people whose mail is held may do themselves, and their digest."`
 	Exchange   exchangeCmd   `cmd:"" help:"Exchange Online: connect, plan, apply, verify, roll back."`
 	Alarm      alarmCmd      `cmd:"" help:"Alarms: list, clear."`
 	Status     statusCmd     `cmd:"" help:"Is mail really protected? Part by part, with what to do; exit 1 when something is red."`
 	Report     reportCmd     `cmd:"" help:"What happened to a tenant's mail: numbers, a table (CSV) or a PDF."`
+	Schedule   scheduleCmd   `cmd:"" help:"Reports by mail: when and to whom; without --every, show it." name:"report-schedule"`
 	Backup     backupCmd     `cmd:"" help:"Write everything into one file while the relay runs."`
 	Restore    restoreCmd    `cmd:"" help:"Fill an empty data folder from a backup."`
 	Index      indexCmd      `cmd:"" help:"The search index: status, rebuild."`
