@@ -147,7 +147,7 @@ type ExchangeConfig struct {
 // ProbeConfig is the test message that goes round through Exchange every hour.
 type ProbeConfig struct {
 	Source  string `yaml:"source"`  // local address it is sent from, which must not be one of relay.egress_ips; "" switches it off
-	Mailbox string `yaml:"mailbox"` // that it is addressed to, default postmaster@ the tenant's first domain
+	Mailbox string `yaml:"mailbox"` // that it is addressed to, used for the tenant that has its domain; others: postmaster@ their first domain
 }
 
 // SpoolConfig says where large messages lie: the data folder, or a bucket.

@@ -15,6 +15,7 @@ type demoCmd struct {
 	Once   bool          `help:"End when all mail has arrived; exit 0 only if the round trip worked."`
 	Mail   string        `help:"Feed the messages of this folder instead of the shipped samples." placeholder:"DIR"`
 	Portal string        `help:"Address of the portal." default:"127.0.0.1:8025" placeholder:"ADDR"`
+	Fresh  bool          `help:"Set nothing up: go through the first run in the portal yourself, beside a simulated Exchange."`
 	Wait   time.Duration `help:"How long to wait for a message's end." default:"60s" hidden:""`
 }
 
@@ -49,6 +50,14 @@ func (d *demoCmd) Run(c *console) error {
 		return err
 	}
 	defer w.close()
+	if d.Fresh {
+		if _, err := w.twin.Listen("127.0.0.1:25"); err != nil { // where its MX record leads
+			fmt.Fprintf(out, "Port 25 is not free here: enter %d as the port of the domain's MTA.\n", w.mxPort())
+		}
+		r.fresh(w)
+		<-ctx.Done()
+		return nil
+	}
 	if err := w.setUp(ctx, r); err != nil {
 		return err
 	}

@@ -142,3 +142,12 @@ func (r *demoReport) stays(w *demoWorld, dir string) {
 	fmt.Fprintf(r.out, "Trace:        postern --config %s trace\n", w.conf.file)
 	fmt.Fprintln(r.out, "Ctrl-C ends the demo.")
 }
+
+// fresh tells what a person needs to go through the first run.
+func (r *demoReport) fresh(w *demoWorld) {
+	o := w.twin.Tenants()[0]
+	fmt.Fprintf(r.out, "\nPortal:        http://%s/   (the one-time token is printed above)\n", w.server.portalAddr())
+	fmt.Fprintf(r.out, "Domain:        %s\n", demoDomain)
+	fmt.Fprintf(r.out, "Organization:  %s\nClient id:     %s\nClient secret: %s\n", o.Organization, o.ClientID, o.ClientSecret)
+	fmt.Fprintln(r.out, "Exchange is simulated. Nothing leaves this machine. Ctrl-C ends the demo.")
+}

@@ -30,7 +30,10 @@ const (
 	demoEgress  = "198.51.100.25" // the relay's address as Exchange sees it
 )
 
-var demoSource = netip.MustParseAddr("127.0.0.25") // stands for demoEgress on loopback
+var (
+	demoSource   = netip.MustParseAddr("127.0.0.25") // stands for demoEgress on loopback
+	demoStranger = netip.MustParseAddr("127.0.0.26") // from where probes are sent
+)
 
 // demoWorld is a simulated Exchange tenant, a simulated DNS, and a real relay.
 type demoWorld struct {
@@ -78,7 +81,7 @@ func newDemoWorldLike(ctx context.Context, dir, portal string, like demoLike) (w
 			Mailboxes:    []string{demoMailbox, "bob@" + demoDomain, "ann+orders@" + demoDomain},
 		}},
 		Resolve:     map[string]string{demoHost: listen},
-		Seen:        map[netip.Addr]netip.Addr{demoSource: netip.MustParseAddr(demoEgress)},
+		Seen:        map[netip.Addr]netip.Addr{demoSource: netip.MustParseAddr(demoEgress), demoStranger: netip.MustParseAddr("192.0.2.26")},
 		PTR:         map[netip.Addr]string{netip.MustParseAddr(demoEgress): demoHost},
 		TXT:         resolver.LookupTXT,
 		RetryEvery:  time.Second,
@@ -167,10 +170,10 @@ deliver:
   source: [%s]
   allow_loopback: true
   retry_first: 2s
-exchange: {cloud: "%s"}
+exchange: {cloud: "%s", probe: {source: %s, mailbox: %s}}
 log: {level: error, format: text}
 `, demoHost, strconv.Quote(dir), listen, strconv.Quote(filepath.Join(dir, "demo-cert.pem")), strconv.Quote(filepath.Join(dir, "demo-key.pem")),
-		portal, own, own, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource, w.admin.URL)
+		portal, own, own, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource, w.admin.URL, demoStranger, demoMailbox)
 	file := filepath.Join(dir, "postern.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -330,6 +333,7 @@ func (w *demoWorld) mxPort() int {
 // demoZone is what the senders of the samples publish.
 const demoZone = `
 relay.postern.example. A 198.51.100.25
+relay.postern.example. TXT "v=spf1 ip4:198.51.100.25 ip4:192.0.2.26 -all"
 northwind.example. TXT "v=spf1 ip4:192.0.2.11 -all"
 mx1.northwind.example. TXT "v=spf1 ip4:192.0.2.11 -all"
 _dmarc.northwind.example. TXT "v=DMARC1; p=reject"

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"postern/internal/admin"
@@ -50,7 +52,9 @@ func (o *opened) observe(ctx context.Context, x *admin.Exchange, tenant, what st
 	if o.conf.Exchange.Probe.Source != "" && len(spec.Domains) > 0 && (what == lookAtAll || what == lookProbe) {
 		w.Probe = func(ctx context.Context) (time.Duration, error) {
 			probe = &admin.Probe{At: time.Now().UTC()}
-			err := o.probe(ctx, spec.Domains[0], probe)
+			err := o.probe(ctx, spec.Domains, probe, func() error {
+				return x.KeepWatched(ctx, tenant, func(w *admin.Watched) { w.Going = probe })
+			})
 			if err != nil {
 				probe.Problem = oneLine(err)
 			}
@@ -62,7 +66,7 @@ func (o *opened) observe(ctx context.Context, x *admin.Exchange, tenant, what st
 
 // remember enters into w what one look saw.
 func remember(w *admin.Watched, seen *exchange.Observation, probe *admin.Probe, what string, err error) {
-	w.Problem = ""
+	w.Problem, w.Going = "", nil
 	if probe != nil {
 		w.Probe = probe
 	}
@@ -85,8 +89,9 @@ func remember(w *admin.Watched, seen *exchange.Observation, probe *admin.Probe, 
 
 // probe sends a message to the tenant's own MX as a stranger would, from an address
 // that Exchange does not know as the relay's, and waits until it has come by here
-// and gone back. p gets its way.
-func (o *opened) probe(ctx context.Context, domain string, p *admin.Probe) error {
+// and gone back. p gets its way; tell is called whenever it came further.
+func (o *opened) probe(ctx context.Context, domains []string, p *admin.Probe, tell func() error) error {
+	domain, to := o.conf.Exchange.Probe.to(domains)
 	d, err := o.store.Domain(ctx, domain)
 	if err != nil {
 		return err
@@ -101,11 +106,13 @@ func (o *opened) probe(ctx context.Context, domain string, p *admin.Probe) error
 		return fmt.Errorf("exchange.probe.source: %w", err)
 	}
 	sender.Source = []netip.Addr{source}
-	to := orElse(o.conf.Exchange.Probe.Mailbox, "postmaster@"+domain)
 	p.Message = "postern-probe-" + string(mail.NewID()) + "@" + o.conf.Hostname
 	content := fmt.Appendf(nil, "From: Postern <postern-probe@%s>\r\nTo: <%s>\r\nSubject: Postern test message\r\nDate: %s\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-generated\r\n\r\n"+
 		"This message was sent by Postern to see whether mail goes round through the relay. It may be deleted.\r\n", o.conf.Hostname, to, time.Now().UTC().Format(time.RFC1123Z), p.Message)
 	p.Hop("sent", p.At, to)
+	if err := tell(); err != nil {
+		return err
+	}
 	out := sender.Send(ctx, deliver.Job{
 		From: "postern-probe@" + o.conf.Hostname, Rcpts: []mail.Rcpt{{Addr: to}}, MTAs: d.MTAs, Size: int64(len(content)),
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
@@ -114,22 +121,42 @@ func (o *opened) probe(ctx context.Context, domain string, p *admin.Probe) error
 		return fmt.Errorf("the test message was not taken by Exchange: %s", out[0].Reply)
 	}
 	p.Hop("exchange", time.Now().UTC(), out[0].Reply)
-	return o.cameRound(ctx, p)
+	if err := tell(); err != nil {
+		return err
+	}
+	return o.cameRound(ctx, p, tell)
+}
+
+// to is whom a tenant's probe is addressed to, and the domain by whose MTAs it goes
+// there. A mailbox of another tenant would say nothing of this one.
+func (c ProbeConfig) to(domains []string) (domain, mailbox string) {
+	_, of, _ := strings.Cut(c.Mailbox, "@")
+	if i := slices.IndexFunc(domains, func(d string) bool { return strings.EqualFold(d, of) }); i >= 0 {
+		return domains[i], c.Mailbox
+	}
+	return domains[0], "postmaster@" + domains[0]
 }
 
 // cameRound waits until the probe went back to Exchange.
-func (o *opened) cameRound(ctx context.Context, p *admin.Probe) error {
+func (o *opened) cameRound(ctx context.Context, p *admin.Probe, tell func() error) error {
+	sent, known := p.Hops, 0 // places that the ledger told of
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	tick := time.NewTicker(500 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		rows, err := o.store.Trace(ctx, store.TraceFilter{MessageID: p.Message, Limit: 1})
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if len(rows) == 1 && (rows[0].State == mail.Delivered || rows[0].State == mail.Held) {
+		if len(rows) == 1 && len(rows[0].Events) > known {
+			p.Hops, known = slices.Clone(sent), len(rows[0].Events)
 			way(p, rows[0])
+			if err := tell(); err != nil {
+				return err
+			}
+		}
+		if len(rows) == 1 && (rows[0].State == mail.Delivered || rows[0].State == mail.Held) {
 			if rows[0].State == mail.Held {
 				return fmt.Errorf("the relay held the test message: %s", firstOf(rows[0].Reasons))
 			}
@@ -141,7 +168,6 @@ func (o *opened) cameRound(ctx context.Context, p *admin.Probe) error {
 			if len(rows) == 0 {
 				return errors.New("the test message was taken by Exchange but not redirected to the relay")
 			}
-			way(p, rows[0])
 			return fmt.Errorf("the relay has the test message but could not hand it back: %s", rows[0].Reply)
 		case <-tick.C:
 		}

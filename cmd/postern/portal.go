@@ -42,6 +42,7 @@ func (s *server) portalPage() (http.Handler, error) {
 			_, err := s.o.observe(ctx, doors, tenant, what)
 			return err
 		},
+		Probe:    portal.Probing{From: s.o.conf.Exchange.Probe.Source, To: s.o.conf.Exchange.Probe.to},
 		Hostname: s.o.conf.Hostname,
 		URL:      s.o.conf.Portal.URL,
 		Prefix:   s.o.conf.Relay.HeaderPrefix,

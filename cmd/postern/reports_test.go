@@ -101,7 +101,6 @@ func TestProtectionStatusTellsTheTruth(t *testing.T) {
 	b.open("/t/empty/status")
 	b.sees("Mail is not protected yet")
 	b.inspect("status-empty", "/t/empty/status")
-	w.conf.Exchange.Probe.Source, w.conf.Exchange.Probe.Mailbox = "127.0.0.1", demoMailbox
 	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
 		t.Fatal(err)
 	}

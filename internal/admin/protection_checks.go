@@ -66,7 +66,7 @@ func (f *facts) coverage() mail.Health {
 const minute = "2006-01-02 15:04 UTC"
 
 func (f *facts) probe() mail.Health {
-	h := mail.Health{Name: "probe", Lamp: mail.Dark, Title: mail.Say("Does a test message come round?")}
+	h := mail.Health{Name: "probe", Lamp: mail.Dark, Link: "probe", Title: mail.Say("Does a test message come round?")}
 	p := f.watched.Probe
 	switch {
 	case p == nil:

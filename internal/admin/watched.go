@@ -18,7 +18,8 @@ type Watched struct {
 	Verified time.Time          `json:"verified_at"`
 	Drift    []exchange.Drift   `json:"drift"`
 	Coverage *exchange.Coverage `json:"coverage,omitempty"`
-	Probe    *Probe             `json:"probe,omitempty"`
+	Probe    *Probe             `json:"probe,omitempty"` // the last that ended
+	Going    *Probe             `json:"going,omitempty"` // the one that is on its way, as far as it came
 }
 
 // A Probe is a test message's way through the whole loop.

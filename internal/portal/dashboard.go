@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,12 +44,6 @@ type figure struct {
 	Kind  string
 }
 
-// A step is one of the few decisions on the way to a protected tenant.
-type step struct {
-	Title, Text, Link, Button string
-	Done                      bool
-}
-
 func (p *Portal) dashboard(w http.ResponseWriter, r *http.Request, v *visit) error {
 	ctx, t := r.Context(), v.tenant.ID
 	page := dashboardPage{shell: p.shell(r, v, "Overview"), May: v.has(changers)}
@@ -74,7 +67,7 @@ func (p *Portal) dashboard(w http.ResponseWriter, r *http.Request, v *visit) err
 	if err != nil && !errors.Is(err, admin.ErrNotConnected) {
 		return err
 	}
-	if page.Steps, err = p.steps(ctx, v, domains, connected); err != nil {
+	if page.Steps, err = p.steps(ctx, v); err != nil {
 		return err
 	}
 	page.Week = r.URL.Query().Get("plot") == "week"
@@ -129,25 +122,6 @@ func protectionLamp(v *visit, p *admin.Protection) lamp {
 		l.Text = v.words.Said(first.Title) + " " + v.words.Said(first.Text)
 	}
 	return l
-}
-
-// steps are what is to do until mail is protected; none when all is done.
-func (p *Portal) steps(ctx context.Context, v *visit, domains []mail.Domain, connected bool) ([]step, error) {
-	t, base := v.words.T, "/t/"+v.tenant.ID
-	enabled := slices.ContainsFunc(domains, func(d mail.Domain) bool { return d.Enabled })
-	state, err := p.setUp(ctx, v)
-	if err != nil {
-		return nil, err
-	}
-	list := []step{
-		{t("Say which domain"), t("Enter the domain and where its mail is delivered. Postern finds the server by itself."), base + "/inbound/plan", t("Add a domain"), len(domains) > 0},
-		{t("Enable it"), t("This makes the relay key. The mail flow does not change yet."), base + "/inbound/plan", t("Enable"), enabled},
-		{t("Connect Exchange and set it up"), t("You see every change before it is made, and can undo all of it."), base + "/exchange", t("Connect Exchange"), connected && state},
-	}
-	if !slices.ContainsFunc(list, func(s step) bool { return !s.Done }) {
-		return nil, nil
-	}
-	return list, nil
 }
 
 // setUp reports whether Exchange was set up by us for the visit's tenant.

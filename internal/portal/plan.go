@@ -141,6 +141,13 @@ func (p *Portal) saveDomain(w http.ResponseWriter, r *http.Request, v *visit) er
 	if r.PostFormValue("do") == "resolve" {
 		return p.resolve(w, r, v, page)
 	}
+	if err == nil && len(mtas) == 0 { // found by itself, and shown first where there is something to think of
+		s, err := v.ResolveDomain(r.Context(), g.Name)
+		if err != nil || s.Warning != "" || len(s.MTAs) == 0 {
+			return p.resolve(w, r, v, page)
+		}
+		mtas = s.MTAs
+	}
 	if err == nil {
 		const route = "POST /t/{tenant}/inbound/domain"
 		if asked, err := p.askAgain(w, r, v); asked || err != nil {

@@ -28,6 +28,7 @@ type Portal struct {
 	Ready      func() error                                               // why no mail is taken now; nil if it is
 	Health     func(ctx context.Context) []mail.Health                    // how well this installation's own parts are
 	Look       func(ctx context.Context, tenant, what string) error       // at a tenant's Exchange: "verify", "probe" or "coverage"; what is seen is kept
+	Probe      Probing                                                    // how test messages are sent
 	Hostname   string                                                     // of the relay
 	URL        string                                                     // of the portal as browsers know it; "": as each request says
 	Prefix     string                                                     // of the control headers

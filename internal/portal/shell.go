@@ -28,6 +28,7 @@ type shell struct {
 	Base     string // "/t/TENANT" of the page's tenant
 	Brand    admin.Brand
 	Own      bool // a recipient's own pages
+	Next     *next
 }
 
 type menuGroup struct {
@@ -79,6 +80,9 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 		}
 	}
 	s.Menu = p.menu(v, s)
+	if s.Next, err = p.next(r, v); err != nil {
+		p.Log.Error("next step", "tenant", v.tenant.ID, "err", err)
+	}
 	return s
 }
 

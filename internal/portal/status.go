@@ -159,6 +159,9 @@ func (p *Portal) lookAgain(w http.ResponseWriter, r *http.Request, v *visit) err
 		return errBad
 	}
 	back := "/t/" + v.tenant.ID + "/status"
+	if what == "probe" {
+		back = "/t/" + v.tenant.ID + "/probe"
+	}
 	if _, err := v.Connection(r.Context(), v.tenant.ID); errors.Is(err, admin.ErrNotConnected) {
 		return tell(w, r, back, "warn", v.words.T("Exchange is not connected. Connect it first."))
 	}
