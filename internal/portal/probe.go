@@ -22,8 +22,8 @@ type probePage struct {
 	Own      []string // addresses that Exchange knows as ours, which a probe must not come from
 	Ready    bool     // Exchange is set up, so that it can come round
 	May      bool
-	Protects bool   // the last one came round today, and Exchange still is set up
-	Looking  string // since when a look is on, "" if none
+	Protects bool // the last one came round today, and Exchange still is set up
+	Looking  bool // a look at Exchange is on
 	Failed   string
 	Probe    *admin.Probe // the last one, or the one on its way
 	Going    bool
@@ -67,22 +67,26 @@ func (p *Portal) probeNow(r *http.Request, v *visit) (probePage, error) {
 	if err != nil {
 		return page, err
 	}
-	page.Looking, page.Failed = p.looks.of(v.tenant.ID)
+	since, failed := v.Runs.Looking(v.tenant.ID)
+	page.Looking = !since.IsZero()
+	if failed != nil {
+		page.Failed = sentence(failed)
+	}
 	page.Probe = seen.Probe
-	if seen.Going != nil && p.now().Sub(seen.Going.At) < lookTime {
+	if seen.Going != nil && p.now().Sub(seen.Going.At) < probeTime {
 		page.Probe, page.Going = seen.Going, true
 	}
-	if page.Failed == "" && page.Looking == "" && !page.Going {
+	if page.Failed == "" && !page.Looking && !page.Going {
 		page.Failed = seen.Problem
 	}
-	if page.Looking != "" && !page.Going {
+	if page.Looking && !page.Going {
 		page.Probe = nil // of before
 	}
 	if page.Probe != nil {
 		page.Protects = page.Ready && !page.Going && page.Probe.Problem == "" && p.now().Sub(page.Probe.At) < 24*time.Hour
 		page.Hops, page.Way = wayOf(v.words.T, page.Probe)
 	}
-	if page.Going || page.Looking != "" {
+	if page.Going || page.Looking {
 		page.Rest = restOf(v.words.T, page.Probe)
 	}
 	return page, nil
@@ -106,7 +110,10 @@ func restOf(t func(string, ...any) string, p *admin.Probe) (rest []probeHop) {
 	return rest
 }
 
-const probeBeat = 300 * time.Millisecond // between looks at how far it came
+const (
+	probeBeat = 300 * time.Millisecond // between looks at how far it came
+	probeTime = 20 * time.Minute       // after which none is on its way any more
+)
 
 // probeLive sends the test message's way anew whenever it came further, until it
 // ended (server-sent events).
@@ -116,8 +123,11 @@ func (p *Portal) probeLive(w http.ResponseWriter, r *http.Request, v *visit) err
 	beat := time.NewTicker(probeBeat)
 	defer beat.Stop()
 	last := ""
-	for began := time.Now(); time.Since(began) < lookTime; {
+	for began := time.Now(); time.Since(began) < probeTime; {
 		page, err := p.probeNow(r, v)
+		if r.Context().Err() != nil {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -125,7 +135,7 @@ func (p *Portal) probeLive(w http.ResponseWriter, r *http.Request, v *visit) err
 		if err := p.pages.byName["probe"].ExecuteTemplate(&b, "probe-way", page); err != nil {
 			return err
 		}
-		ended := !page.Going && page.Looking == ""
+		ended := !page.Going && !page.Looking
 		if b.String() != last {
 			last = b.String()
 			fmt.Fprintf(w, "event: steps\ndata: %s\n\n", strings.ReplaceAll(last, "\n", "\ndata: "))

@@ -151,7 +151,7 @@ func (p *Portal) routes() []route {
 		{"POST", "/t/{tenant}/exchange/script", signedIn, changers, true, p.script},
 		{"GET", "/t/{tenant}/exchange/guide", signedIn, changers, false, p.guide},
 		{"GET", "/t/{tenant}/probe", signedIn, staff, false, p.probe},
-		{"GET", "/t/{tenant}/probe/live", signedIn, staff, false, p.probeLive},
+		{"GET", "/t/{tenant}/probe/live", signedIn, staff, false, p.whileSignedIn(p.probeLive)},
 		{"GET", "/t/{tenant}/exchange/run", signedIn, readers, false, p.runPage},
 		{"GET", "/t/{tenant}/exchange/live", signedIn, readers, false, p.whileSignedIn(p.live)},
 		{"GET", "/t/{tenant}/exchange/protection", signedIn, changers, false, p.protection},
