@@ -88,6 +88,12 @@ func TestFailuresOfAChangeAreToldInTheBrowserAndResumable(t *testing.T) {
 		{name: "insufficient permissions in the midst", before: func() {
 			o.Plan(twin.Fault{Cmdlet: "New-TransportRule", Times: 1000, Kind: twin.FaultNUL})
 		}, press: "Apply these changes", cause: "insufficient permissions", mend: "Give the account or the app's service principal the role Exchange Administrator"},
+		{name: "throttled", before: func() {
+			o.Plan(twin.Fault{Cmdlet: "Get-", Times: 1000, Kind: twin.FaultThrottle, RetryAfter: time.Millisecond})
+		}, cause: "too many requests of this tenant", mend: "Wait a few minutes and run the same again"},
+		{name: "network down", before: func() {
+			o.Plan(twin.Fault{Cmdlet: "Get-", Times: 1000, Kind: twin.FaultKill})
+		}, cause: "did not answer", mend: "run the same again"},
 		{name: "the role was taken away", before: func() {
 			less := app
 			less.Roles = nil

@@ -80,7 +80,7 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 		}
 	}
 	s.Menu = p.menu(v, s)
-	if s.Next, err = p.next(r, v); err != nil {
+	if s.Next, err = p.next(r, v); err != nil && r.Context().Err() == nil {
 		p.Log.Error("next step", "tenant", v.tenant.ID, "err", err)
 	}
 	return s
