@@ -36,6 +36,7 @@ func TestFailuresOfConnectingAreToldInTheBrowser(t *testing.T) {
 		{name: "the app has no role", secret: o.ClientSecret, app: func(a *login.App) { a.Roles = nil }, cause: "insufficient permissions", mend: "Exchange Administrator"},
 		{name: "the person has no role", decide: "accept", user: func(u *login.User) { u.Roles = nil }, cause: "insufficient permissions", mend: "Exchange Administrator"},
 		{name: "API access is disabled", decide: "accept", user: func(u *login.User) { u.APIOff = true }, cause: "API access is disabled in Exchange", mend: "EXOModuleEnabled $true"},
+		{name: "the code has expired", decide: "accept", user: func(u *login.User) { u.Fail = 70019 }, cause: "The device code has expired.", mend: "enter the new code within 15 minutes"},
 		{name: "conditional access", decide: "accept", user: func(u *login.User) { u.Fail = 53003 }, cause: "A conditional access policy does not let the sign-in through.", mend: "Exclude the app or account from that policy"},
 	} {
 		own, person := app, admin
