@@ -15,7 +15,7 @@ import (
 
 func TestABypassIsBegunAndEndedByAProgram(t *testing.T) {
 	h := newHouse(t)
-	token, _ := h.token(h.owner("ann@example.com", ""), "acme", "policy:write", "policy:read")
+	token, _ := h.token(h.owner("ann@example.com", ""), "acme", "policy:bypass", "policy:write", "policy:read")
 	const path = "/api/v1/tenants/acme/policies/bypass"
 	for _, body := range []string{`{"minutes":1441,"why":"x"}`, `{"minutes":10,"why":" "}`} {
 		if r := h.ask("POST", path, body, bearer(token)...); r.status != 422 {
