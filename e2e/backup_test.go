@@ -169,7 +169,7 @@ func TestOtherProgramsAreToldOfHeldMail(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, e := range told {
-				if e.Event == event && e.Tenant == "contoso" && e.Verdict == mail.Malware {
+				if e.Event == event && e.Tenant == "contoso" && e.Verdict == mail.Spam {
 					return true
 				}
 			}

@@ -52,6 +52,15 @@ func (p *program) lineOf(t *testing.T, text string) string {
 	return fmt.Sprintf("%s:%d:", p.conf, 1+strings.Count(before, "\n"))
 }
 
+func TestATenantNobodyKnowsIsSaid(t *testing.T) {
+	p := install(t, settings{})
+	p.do(nil, "tenant", "add", "Contoso")
+	for _, verb := range []string{"trace", "queue list", "quarantine list", "alarm list", "alarm clear disk"} {
+		p.complains(t, 1, append(strings.Fields(verb), "--tenant", "contosso", "--config", p.conf), "contosso", "contoso")
+	}
+	p.do(nil, "trace", "--tenant", "Contoso") // by its name
+}
+
 func TestAWrongConfigurationIsOneClearLine(t *testing.T) {
 	for _, tt := range []struct {
 		name, old, new string

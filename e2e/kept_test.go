@@ -26,11 +26,7 @@ func (p *program) kept() *kept {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	o := store.Options{Folder: p.data(), AuditKey: root.Derive("audit")}
-	if p.database != "sqlite" {
-		o.DSN = p.database
-	}
-	st, err := store.Open(ctx, o)
+	st, err := store.Open(ctx, store.Options{Folder: p.data(), DSN: p.database, AuditKey: root.Derive("audit")})
 	if err != nil {
 		p.t.Fatal(err)
 	}

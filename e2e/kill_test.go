@@ -200,8 +200,8 @@ func TestNothingIsDoubledWithoutAKill(t *testing.T) {
 	killAndReconcile(t, settings{judge: true}, 0, 2000)
 }
 
-// sqlite is the embedded database.
-func sqlite(testing.TB) string { return "sqlite" }
+// sqlite is the embedded database, which has no DSN.
+func sqlite(testing.TB) string { return "" }
 
 // killAndReconcile feeds about n messages, kills the program so many times at
 // random moments, and compares the ledgers.

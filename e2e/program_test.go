@@ -80,7 +80,7 @@ const relayHost = "relay.postern.test"
 // settings are what differs between installations.
 type settings struct {
 	judge    bool
-	database string // "sqlite" by default, or a DSN
+	database string // a DSN; the embedded one by default
 	dns      string // host:port of a resolver
 	level    string // of the log; "info" by default
 	sources  string // relay.sources; the loopback by default
@@ -112,14 +112,14 @@ func (p *program) configure(s settings) {
 			*v = to
 		}
 	}
-	def(&s.database, "sqlite")
-	p.database = s.database
+	if p.database = s.database; s.database != "" {
+		s.more += fmt.Sprintf("database: %q\n", s.database)
+	}
 	def(&s.level, "info")
 	def(&s.sources, "127.0.0.0/8")
 	def(&s.dns, "127.0.0.1:9") // nobody answers
 	write(p.t, p.conf, fmt.Appendf(nil, `hostname: %s
 data: %s
-database: "%s"
 smtp:
   listen: ["%s"]
   tls: {cert: "%s/cert.pem", key: "%s/key.pem"}
@@ -132,7 +132,7 @@ deliver:
   retry_first: 200ms
 %sjudge: {enabled: %v}
 log: {level: %s}
-%s`, relayHost, p.data(), s.database, p.smtp, p.dir, p.dir, s.smtp, p.metrics, s.dns, s.sources, p.dir, s.deliver, s.judge, s.level, s.more))
+%s`, relayHost, p.data(), p.smtp, p.dir, p.dir, s.smtp, p.metrics, s.dns, s.sources, p.dir, s.deliver, s.judge, s.level, s.more))
 }
 
 func (p *program) data() string { return filepath.Join(p.dir, "data") }

@@ -26,7 +26,11 @@ type alarmView struct {
 
 func (a *alarmListCmd) Run(c *console) error {
 	return c.with(func(o *opened) error {
-		all, err := o.store.Alarms(c.ctx, a.Tenant)
+		tenant, err := o.tenant(c.ctx, a.Tenant)
+		if err != nil {
+			return err
+		}
+		all, err := o.store.Alarms(c.ctx, tenant)
 		if err != nil {
 			return err
 		}
@@ -50,7 +54,11 @@ type alarmClearCmd struct {
 
 func (a *alarmClearCmd) Run(c *console) error {
 	return c.with(func(o *opened) error {
-		if err := o.admin().ClearAlarm(c.ctx, a.Kind, a.Tenant); err != nil {
+		tenant, err := o.tenant(c.ctx, a.Tenant)
+		if err != nil {
+			return err
+		}
+		if err := o.admin().ClearAlarm(c.ctx, a.Kind, tenant); err != nil {
 			return err
 		}
 		return c.print(map[string]any{"kind": a.Kind, "cleared": true}, func(w io.Writer) { fmt.Fprintf(w, "Alarms of kind %s are cleared.\n", a.Kind) })

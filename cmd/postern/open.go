@@ -99,6 +99,15 @@ func (o *opened) admin() *admin.Admin {
 	}
 }
 
+// tenant is the id of a tenant given by id or name; "" stays "", all of them.
+func (o *opened) tenant(ctx context.Context, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	t, err := o.admin().Tenant(ctx, name)
+	return t.ID, err
+}
+
 func (o *opened) directory(ctx context.Context) (*relay.Directory, error) {
 	d := &relay.Directory{Store: o.store, Root: o.root, Log: o.log}
 	return d, d.Load(ctx)

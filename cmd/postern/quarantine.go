@@ -79,9 +79,12 @@ func (q *quarantineListCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	f.Tenant, f.From, f.To, f.Subject, f.Limit = q.Tenant, q.From, q.To, q.Subject, q.Limit
+	f.From, f.To, f.Subject, f.Limit = q.From, q.To, q.Subject, q.Limit
 	f.Verdict = cmp.Or(mail.Verdict(q.Verdict), f.Verdict)
 	return c.with(func(o *opened) error {
+		if f.Tenant, err = o.tenant(c.ctx, q.Tenant); err != nil {
+			return err
+		}
 		rows, err := o.store.Quarantine(c.ctx, f)
 		if err != nil {
 			return err

@@ -34,8 +34,12 @@ type queuedView struct {
 func (q *queueListCmd) Run(c *console) error {
 	return c.with(func(o *opened) error {
 		views := []queuedView{}
+		tenant, err := o.tenant(c.ctx, q.Tenant)
+		if err != nil {
+			return err
+		}
 		for _, state := range []mail.State{mail.Accepted, mail.Judged, mail.Delivering} {
-			rows, err := o.store.Trace(c.ctx, store.TraceFilter{Tenant: q.Tenant, State: state, Limit: q.Limit})
+			rows, err := o.store.Trace(c.ctx, store.TraceFilter{Tenant: tenant, State: state, Limit: q.Limit})
 			if err != nil {
 				return err
 			}

@@ -24,6 +24,9 @@ func (c *console) releaser(o *opened) (r *relay.Relay, done func(), err error) {
 		with.judges = pool
 	}
 	done = func() {
+		if r != nil {
+			r.Sender.Close()
+		}
 		if pool != nil {
 			pool.Close()
 		}
@@ -33,5 +36,5 @@ func (c *console) releaser(o *opened) (r *relay.Relay, done func(), err error) {
 		done()
 		return nil, nil, err
 	}
-	return r, func() { r.Sender.Close(); done() }, nil
+	return r, done, nil
 }

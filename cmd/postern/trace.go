@@ -97,7 +97,7 @@ func (t *traceCmd) filter() (store.TraceFilter, error) {
 	if err != nil {
 		return f, err
 	}
-	f.Tenant, f.From, f.To, f.Subject, f.MessageID, f.ID, f.Limit = t.Tenant, t.From, t.To, t.Subject, t.MessageID, mail.ID(t.ID), t.Limit
+	f.From, f.To, f.Subject, f.MessageID, f.ID, f.Limit = t.From, t.To, t.Subject, t.MessageID, mail.ID(t.ID), t.Limit
 	f.State, f.Verdict = cmp.Or(mail.State(t.State), f.State), cmp.Or(mail.Verdict(t.Verdict), f.Verdict)
 	if t.ID != "" && !f.ID.Valid() {
 		return f, usageError(fmt.Sprintf("--id %q is no message id: it has 26 letters and digits", t.ID))
@@ -135,6 +135,9 @@ func (t *traceCmd) Run(c *console) error {
 		return err
 	}
 	return c.with(func(o *opened) error {
+		if f.Tenant, err = o.tenant(c.ctx, t.Tenant); err != nil {
+			return err
+		}
 		rows, err := o.store.Trace(c.ctx, f)
 		if err != nil {
 			return err
