@@ -117,6 +117,10 @@ func (c *console) result(r *exchange.Result, done string) error {
 			fmt.Fprintf(w, "  %s\n", n)
 		}
 		for _, d := range r.Foreign {
+			if d.Note != "" {
+				fmt.Fprintf(w, "  changed by others: %s %s was %v. %s\n", d.Object, d.Field, d.Have, d.Note)
+				continue
+			}
 			fmt.Fprintf(w, "  left alone, changed by others: %s %s is %v\n", d.Object, d.Field, d.Have)
 		}
 	})

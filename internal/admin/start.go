@@ -52,7 +52,11 @@ func (x *Exchange) Start(ctx context.Context, tenant, what string, do Change) (*
 			return nil, err
 		}
 		for _, d := range result.Foreign {
-			result.Notes = append(result.Notes, fmt.Sprintf("Left alone, because others changed it: %s %s.", d.Object, d.Field))
+			said := fmt.Sprintf("Left alone, because others changed it: %s %s.", d.Object, d.Field)
+			if d.Note != "" {
+				said = fmt.Sprintf("Others changed it: %s %s. %s", d.Object, d.Field, d.Note)
+			}
+			result.Notes = append(result.Notes, said)
 		}
 		return result.Notes, nil
 	})

@@ -34,7 +34,7 @@ type Result struct {
 	Tenant  string   `json:"tenant"`
 	Actions []Action `json:"actions"`           // that were done
 	Report  *Report  `json:"report,omitempty"`  // verification afterwards
-	Foreign []Drift  `json:"foreign,omitempty"` // what others changed and we left alone
+	Foreign []Drift  `json:"foreign,omitempty"` // what others changed; left alone, unless Note says otherwise
 	Notes   []string `json:"notes,omitempty"`   // sentences
 }
 

@@ -8,7 +8,7 @@ import (
 // undone is how one object goes back to what it was.
 type undone struct {
 	actions []Action
-	foreign []Drift // what others changed since, and what we therefore leave alone
+	foreign []Drift // what others changed since: left alone, unless the object is ours and goes
 }
 
 // rank is the order of a roll back: protections first, so that mail is judged by
@@ -48,6 +48,9 @@ func undo(s *Saved, current map[string]any, cur *Current, why string) undone {
 	before, after, drift := s.restore(current)
 	u.foreign = drift
 	if s.Created {
+		for i := range u.foreign {
+			u.foreign[i].Note = "It was removed all the same, because Postern made the object."
+		}
 		u.take(removal(o, current, why))
 		return u
 	}
