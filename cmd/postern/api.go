@@ -26,6 +26,7 @@ func (s *server) api(p *portal.Portal) (http.Handler, error) {
 		Hostname: s.o.conf.Hostname,
 		Version:  version,
 		Shelf:    p.Shelf,
+		Again:    p.Again,
 		Health:   p.Parts,
 		Look:     p.Look,
 		TellNow:  p.TellNow,

@@ -32,6 +32,7 @@ func (s *server) portalPage() (http.Handler, error) {
 		Store:      s.o.store,
 		Exchange:   doors,
 		Shelf:      shelf,
+		Again:      &replay.Agains{Log: s.log},
 		Held:       s.relay,
 		TryMTA:     s.relay.Sender.Test,
 		Read:       readHeld,

@@ -37,7 +37,8 @@ type API struct {
 	TellNow  func(ctx context.Context, tenant string, to notice.Receiver) error // sends a test to who is told of alarms
 	Hostname string                                                             // of the relay
 	Version  string
-	Shelf    *replay.Shelf // of stored mail, to see what other policies would have done
+	Shelf    *replay.Shelf  // of stored mail, to see what other policies would have done
+	Again    *replay.Agains // judging held mail again, shared with the portal
 	Log      *slog.Logger
 
 	limits limits
@@ -119,7 +120,7 @@ func (a *API) describe(mux *http.ServeMux) huma.API {
 func (a *API) register(api huma.API) {
 	for _, area := range []func(huma.API){
 		a.tenants, a.domains, a.keys, a.trace, a.message, a.quarantine, a.queue, a.recipients, a.senders, a.policies, a.protect, a.exchange, a.protection, a.runs,
-		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens, a.filters, a.similar, a.schedules, a.notifications, a.brands, a.removal, a.provider,
+		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens, a.filters, a.similar, a.schedules, a.notifications, a.brands, a.removal, a.provider, a.agains,
 	} {
 		area(api)
 	}

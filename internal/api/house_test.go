@@ -86,6 +86,7 @@ func newHouse(t *testing.T) *house {
 		Hostname: "relay.example.net",
 		Version:  "test",
 		Shelf:    &replay.Shelf{Store: st, Log: slog.New(slog.DiscardHandler)},
+		Again:    &replay.Agains{Log: slog.New(slog.DiscardHandler)},
 		Log:      slog.New(slog.DiscardHandler),
 	}
 	if h.handler, err = h.Handler(); err != nil {

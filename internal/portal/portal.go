@@ -37,6 +37,7 @@ type Portal struct {
 	Keep       time.Duration                                                       // for which held mail is kept where a tenant says nothing
 	Log        *slog.Logger
 	Shelf      *replay.Shelf                                  // of stored mail, shared with the API; nil: one of its own
+	Again      *replay.Agains                                 // judging held mail again, shared with the API; nil: one of its own
 	SendReport func(ctx context.Context, tenant string) error // now, to the readers of the schedule
 
 	Letters *digest.Composer                                 // writes to recipients; nil when they have no pages
@@ -48,7 +49,6 @@ type Portal struct {
 	idp    idp
 	counts counts
 	kept   keptParts
-	again  agains
 }
 
 // links bounds the sign-in links of recipients that are made at a time.
@@ -78,6 +78,9 @@ func (p *Portal) Handler() (http.Handler, error) {
 	var err error
 	if p.pages, err = loadPages(); err != nil {
 		return nil, err
+	}
+	if p.Again == nil {
+		p.Again = &replay.Agains{Log: p.Log}
 	}
 	if p.Shelf == nil {
 		p.Shelf = &replay.Shelf{Store: p.Store, Log: p.Log, Now: p.Exchange.Now}
