@@ -28,7 +28,7 @@ type shell struct {
 	Base     string // "/t/TENANT" of the page's tenant
 	Brand    admin.Brand
 	Own      bool // a recipient's own pages
-	Next     *next
+	Ahead    *next
 }
 
 type menuGroup struct {
@@ -80,7 +80,7 @@ func (p *Portal) shell(r *http.Request, v *visit, title string) *shell {
 		}
 	}
 	s.Menu = p.menu(v, s)
-	if s.Next, err = p.next(r, v); err != nil && r.Context().Err() == nil {
+	if s.Ahead, err = p.next(r, v); err != nil && r.Context().Err() == nil {
 		p.Log.Error("next step", "tenant", v.tenant.ID, "err", err)
 	}
 	return s
