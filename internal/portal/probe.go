@@ -19,7 +19,7 @@ type Probing struct {
 type probePage struct {
 	*shell
 	From, To string
-	Own      []string // addresses that Exchange knows as ours, which a probe must not come from
+	Ours     []string // addresses that Exchange knows as ours, which a probe must not come from
 	Ready    bool     // Exchange is set up, so that it can come round
 	May      bool
 	Protects bool // the last one came round today, and Exchange still is set up
@@ -43,7 +43,7 @@ func (p *Portal) probe(w http.ResponseWriter, r *http.Request, v *visit) error {
 // probeNow is what is known of the test message at this moment.
 func (p *Portal) probeNow(r *http.Request, v *visit) (probePage, error) {
 	ctx := r.Context()
-	page := probePage{shell: p.shell(r, v, "Probe mail"), From: p.Probe.From, Own: p.Exchange.Addresses, May: v.has(changers)}
+	page := probePage{shell: p.shell(r, v, "Probe mail"), From: p.Probe.From, Ours: p.Exchange.Addresses, May: v.has(changers)}
 	at, err := p.progress(ctx, v)
 	if err != nil {
 		return page, err

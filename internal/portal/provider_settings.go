@@ -12,13 +12,13 @@ import (
 // providerPage sets where people sign in elsewhere.
 type providerPage struct {
 	*shell
-	Given   admin.Provider
-	Roles   string // one a line
-	Tenants string
-	Domains string
-	Return  string // to register at the provider
-	Set     bool
-	Why     string
+	Given     admin.Provider
+	Roles     string // one a line
+	TenantIDs string
+	Domains   string
+	Return    string // to register at the provider
+	Set       bool
+	Why       string
 }
 
 func (p *Portal) providerForm(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -45,7 +45,7 @@ func (p *Portal) showProvider(w http.ResponseWriter, r *http.Request, v *visit, 
 	if err != nil {
 		return err
 	}
-	return p.render(w, status, "provider", providerPage{shell: p.shell(r, v, "Sign-in elsewhere"), Given: given, Roles: roles, Tenants: strings.Join(given.Tenants, " "),
+	return p.render(w, status, "provider", providerPage{shell: p.shell(r, v, "Sign-in elsewhere"), Given: given, Roles: roles, TenantIDs: strings.Join(given.Tenants, " "),
 		Domains: strings.Join(given.Domains, " "), Return: p.base(r) + "/sign-in/provider/return", Set: name != "", Why: why})
 }
 
