@@ -18,6 +18,7 @@ var floors = map[string]int{
 	"internal/mail":             0,
 	"internal/metric":           0,
 	"internal/corpus":           0,
+	"internal/lineartest":       0,
 	"internal/postgrestest":     0,
 	"internal/store":            1,
 	"internal/spool":            1,

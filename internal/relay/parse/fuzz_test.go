@@ -5,6 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"postern/internal/lineartest"
 	"postern/internal/mail"
 )
 
@@ -50,9 +51,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(typical())
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		start := processor()
+		start := lineartest.Processor()
 		check(t, Parse(b, Limits{}))
-		if took := processor() - start; len(b) < 1<<16 && took > 3*time.Second {
+		if took := lineartest.Processor() - start; len(b) < 1<<16 && took > 3*time.Second {
 			t.Errorf("%d octets took %v", len(b), took)
 		}
 	})

@@ -5,12 +5,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"postern/internal/lineartest"
 )
 
 // generators make messages of about n octets that have brought parsers down.
@@ -191,45 +191,20 @@ func zipMany(n int) []byte {
 	return parts
 }
 
-// fastest is the least processor time of some runs: the machine may have other work.
-func fastest(msg []byte) time.Duration {
-	best := time.Hour
-	for range 3 {
-		start := processor()
-		Parse(msg, Limits{Deadline: time.Now().Add(time.Minute)})
-		best = min(best, processor()-start)
-	}
-	return best
-}
-
-// processor is the processor time that this process has used.
-func processor() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// TestTimeGrowsWithSize doubles every generator three times; the time may grow by
-// 2.3 each time (safety P11), taken over all doublings so that noise evens out.
+// TestTimeGrowsWithSize doubles every generator; the time may grow by 2.3 (safety P11).
 func TestTimeGrowsWithSize(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	const from, to, doublings = 512 << 10, 4 << 20, 3
 	for _, name := range slices.Sorted(maps.Keys(generators)) {
-		a, b := []byte(generators[name](from)), []byte(generators[name](to))
-		small, large := fastest(a), fastest(b)
-		if float64(large) > 2.3*2.3*2.3*float64(small) { // once more: the machine has other work too
-			small, large = max(small, fastest(a)), min(large, fastest(b))
-		}
-		ratio := math.Pow(float64(large)/float64(small), 1./doublings)
-		if ratio > 2.3 && large > 100*time.Millisecond {
-			t.Errorf("%s: %v for %d octets and %v for %d: %.2f for each doubling", name, small, from, large, to, ratio)
-		}
-		if large > 2*time.Second {
-			t.Errorf("%s: %v for %d octets", name, large, to)
-		}
+		t.Run(name, func(t *testing.T) {
+			large := lineartest.Check(t, 2<<20, func(n int) func() {
+				octets := []byte(generators[name](n))
+				return func() { Parse(octets, Limits{Deadline: time.Now().Add(time.Minute)}) }
+			})
+			if large > 2*time.Second {
+				t.Errorf("%v for 4 MiB", large)
+			}
+		})
 	}
 }

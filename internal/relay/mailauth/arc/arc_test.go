@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/lineartest"
 	"postern/internal/mail"
 	"postern/internal/relay/mailauth/dkim"
 )
@@ -156,24 +157,10 @@ func TestVerifyIsLinear(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cost := func(n int) time.Duration {
-				octets, best := c.make(n), time.Hour
-				for range 9 {
-					start := time.Now()
-					verify(z, octets)
-					best = min(best, time.Since(start))
-				}
-				return best
-			}
-			const n = 1 << 15
-			ratio := 0.0
-			for range 4 { // a busy machine may spoil one measurement, not four
-				x, y := cost(n), cost(2*n)
-				if ratio = float64(y) / float64(x); ratio <= 2.3 {
-					return
-				}
-			}
-			t.Errorf("twice the input takes %.2f times as long", ratio)
+			lineartest.Check(t, 1<<15, func(n int) func() {
+				octets := c.make(n)
+				return func() { verify(z, octets) }
+			})
 		})
 	}
 }
