@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/token"
 
 	"postern/internal/mail"
 )
@@ -224,41 +223,6 @@ func loadConfig(file string) (*Config, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return c, nil
-}
-
-var (
-	unknownKey  = regexp.MustCompile(`unknown field "([^"]*)"`)
-	wrongType   = regexp.MustCompile(`cannot unmarshal (\S+) into Go .* of type (\S+)$`)
-	badDuration = regexp.MustCompile(`invalid duration "([^"]*)"`)
-)
-
-// kinds are Go's types in words.
-var kinds = map[string]string{"int": "a whole number", "int64": "a whole number", "string": "a text", "bool": "true or false", "[]string": "a list such as [a, b]"}
-
-// explainYAML turns the library's several lines with a picture into one line.
-func explainYAML(file string, text []byte, err error) error {
-	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
-		line := 1
-		if at := regexp.MustCompile(`:\s*["']?` + regexp.QuoteMeta(m[1])).FindIndex(text); at != nil {
-			line += bytes.Count(text[:at[1]], []byte("\n"))
-		}
-		return fmt.Errorf("%s:%d: %q is no length of time: write one such as 90s, 5m or 120h", file, line, m[1])
-	}
-	var located interface {
-		GetToken() *token.Token
-		GetMessage() string
-	}
-	if !errors.As(err, &located) || located.GetToken() == nil {
-		return fmt.Errorf("%s: %s", file, strings.Join(strings.Fields(err.Error()), " "))
-	}
-	line, msg := located.GetToken().Position.Line, located.GetMessage()
-	if m := unknownKey.FindStringSubmatch(msg); m != nil {
-		return fmt.Errorf("%s:%d: unknown key %q: correct its spelling or its place, or remove it; doc/configuration.md lists every key", file, line, m[1])
-	}
-	if m := wrongType.FindStringSubmatch(msg); m != nil && kinds[m[2]] != "" {
-		return fmt.Errorf("%s:%d: this has to be %s", file, line, kinds[m[2]])
-	}
-	return fmt.Errorf("%s:%d: %s", file, line, msg)
 }
 
 func (c *Config) setDefaults() {
