@@ -27,7 +27,7 @@ func serve(t *testing.T, records string) (*Zone, *Resolver) {
 	}
 	t.Cleanup(func() { z.Close() })
 	r := New(z.Addr())
-	r.Timeout = 200 * time.Millisecond
+	r.Timeout, r.Budget = 30*time.Second, time.Minute // a busy machine is no dead server
 	return z, r
 }
 
@@ -120,7 +120,12 @@ func TestErrorsSayWhetherToTryAgain(t *testing.T) {
 		{name: "refused.example", temporary: true},
 		{name: "silent.example", temporary: true, timeout: true},
 	} {
-		_, err := r.LookupIPAddr(t.Context(), tt.name)
+		ask := r
+		if tt.timeout {
+			ask = New(z.Addr())
+			ask.Timeout = 100 * time.Millisecond
+		}
+		_, err := ask.LookupIPAddr(t.Context(), tt.name)
 		var e *net.DNSError
 		if !errors.As(err, &e) {
 			t.Errorf("%q: error %v is no DNSError", tt.name, err)
@@ -214,15 +219,27 @@ func TestTheNextServerAnswersWhenOneIsDead(t *testing.T) {
 	lame.Fail("mx1.example.com", 2)
 	_, r := serve(t, records)
 	r.Servers = []string{dead.LocalAddr().String(), lame.Addr(), r.Servers[0]}
+	r.Timeout = time.Second
+	asked := func() (n int) { // how many questions the dead one has got since it was asked last
+		dead.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		for b := make([]byte, 512); ; n++ {
+			if _, _, err := dead.ReadFrom(b); err != nil {
+				return n
+			}
+		}
+	}
 	if _, err := r.LookupMX(t.Context(), "example.com"); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
+	if asked() == 0 {
+		t.Error("the first question went past the first server")
+	}
+	r.Timeout = 30 * time.Second
 	if _, err := r.LookupIPAddr(t.Context(), "mx1.example.com"); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 150*time.Millisecond {
-		t.Errorf("the second question took %v: the server that answered is not asked first", took)
+	if n := asked(); n > 0 {
+		t.Errorf("the dead server was asked %d more times: the server that answered is not asked first", n)
 	}
 }
 
@@ -245,13 +262,13 @@ func TestOneThousandCallersAskOnce(t *testing.T) {
 func TestACallerMayGiveUp(t *testing.T) {
 	z, r := serve(t, "slow.example. A 192.0.2.1")
 	z.Silence("slow.example", true)
-	r.Timeout = 3 * time.Second
+	r.Timeout = time.Minute
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	began := time.Now()
 	_, err := r.LookupTXT(ctx, "slow.example")
 	var e *net.DNSError
-	if !errors.As(err, &e) || !e.IsTimeout || !e.IsTemporary || time.Since(began) > time.Second {
+	if !errors.As(err, &e) || !e.IsTimeout || !e.IsTemporary || time.Since(began) > 30*time.Second {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
 }
@@ -289,6 +306,7 @@ func TestAForgedReplyIsIgnored(t *testing.T) {
 		}
 	}()
 	r := New(pc.LocalAddr().String())
+	r.Timeout, r.Budget = 30*time.Second, time.Minute
 	addrs, err := r.LookupIPAddr(t.Context(), "bank.example")
 	if err != nil || len(addrs) != 1 || addrs[0].String() != "192.0.2.1" {
 		t.Errorf("%v, %v", addrs, err)

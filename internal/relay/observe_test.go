@@ -66,6 +66,18 @@ func newCollector(t *testing.T) *collecting {
 	return c
 }
 
+// named is how many spans of a name have come.
+func (c *collecting) named(name string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.spans {
+		if s.Name == name {
+			n++
+		}
+	}
+	return n
+}
+
 func TestAMessageIsOneTraceWithoutAnythingPrivate(t *testing.T) {
 	c := newCollector(t)
 	exporter, err := otlptracehttp.New(t.Context(), otlptracehttp.WithEndpointURL(c.URL+"/v1/traces"))
@@ -81,7 +93,11 @@ func TestAMessageIsOneTraceWithoutAnythingPrivate(t *testing.T) {
 	if _, err := r.Release(context.Background(), Order{Tenant: "contoso", ID: held, By: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond) // the job that sent it ends after the ledger knows
+	for deadline := time.Now().Add(time.Minute); c.named("deliver") < 2 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) { // a job ends after the ledger knows
+		if err := provider.ForceFlush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := provider.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +160,7 @@ func TestWebhooksHearOfHeldReleasedAndAlarms(t *testing.T) {
 	})
 	has := func(want string) {
 		t.Helper()
-		for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			mu.Lock()
 			for _, h := range heard {
 				if h == want {

@@ -201,7 +201,7 @@ func (r *rig) accept(head, body string, to ...string) mail.ID {
 // ended waits until every recipient of id is in a last state.
 func (r *rig) ended(id mail.ID) []store.Recipient {
 	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		m, err := r.Store.Message(context.Background(), "", id)
 		if err != nil {
 			r.t.Fatal(err)
@@ -215,6 +215,23 @@ func (r *rig) ended(id mail.ID) []store.Recipient {
 		}
 		if time.Now().After(deadline) {
 			r.t.Fatalf("message %s did not end: %+v", id, m.Recipients)
+		}
+	}
+}
+
+// tried waits until a delivery of id was put off.
+func (r *rig) tried(id mail.ID) {
+	r.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		m, err := r.Store.Message(context.Background(), "", id)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if m.Recipients[0].Attempts > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("message %s was not tried: %+v", id, m.Recipients)
 		}
 	}
 }
@@ -313,7 +330,7 @@ func TestHeldMailIsKeptForAMonthUnlessSaidOtherwise(t *testing.T) {
 func TestTheUseOfAKeyIsSeen(t *testing.T) {
 	r := ready(t, nil)
 	r.ended(r.accept("Subject: x\r\n", "text\r\n", "ann@contoso.example"))
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		keys, err := r.Store.Keys(context.Background(), "contoso")
 		if err == nil && len(keys) == 1 && !keys[0].SeenAt.IsZero() {
 			return
@@ -341,7 +358,7 @@ func TestAFailingMTAIsTriedAgainAndARefusalIsHeld(t *testing.T) {
 	go r.Run(r.Life)
 	r.mta.say(&mail.Reply{Code: 451, Enhanced: "4.3.0", Text: "later"})
 	id := r.accept("Subject: later\r\n", "text\r\n", "ann@contoso.example")
-	time.Sleep(100 * time.Millisecond)
+	r.tried(id)
 	r.mta.say(nil)
 	if to := r.ended(id); to[0].State != mail.Delivered || to[0].Attempts == 0 {
 		t.Errorf("ended as %+v", to[0])

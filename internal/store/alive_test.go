@@ -44,8 +44,13 @@ func TestAProcessThatIsKilledLosesItsLeasesAtOnce(t *testing.T) {
 	}
 	child.Process.Kill()
 	child.Wait()
-	time.Sleep(1100 * time.Millisecond) // dead processes are looked for once a second
-	if got := claim(t, beside, time.Now(), 10); len(got) != 1 {
-		t.Errorf("claimed %+v", got)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) { // dead processes are looked for once a second
+		got := claim(t, beside, time.Now(), 10)
+		if len(got) == 1 {
+			return
+		}
+		if len(got) > 1 || time.Now().After(deadline) {
+			t.Fatalf("claimed %+v", got)
+		}
 	}
 }

@@ -181,8 +181,13 @@ func TestFlawsAreFoundInTimeThatGrowsWithTheMail(t *testing.T) {
 		acceptMany(t, s, 1000)
 		few := look()
 		acceptMany(t, s, 7000)
-		if many := look(); many > 24*few+100*time.Millisecond { // eight times as much mail; a quadratic statement takes 64 times as long
-			t.Errorf("1,000 messages took %v, 8,000 took %v", few, many)
+		many := look()
+		for try := 1; many > 24*few+100*time.Millisecond; try++ { // eight times as much mail; a quadratic statement takes 64 times as long
+			if try == 10 {
+				t.Fatalf("1,000 messages took %v, 8,000 took %v", few, many)
+			}
+			time.Sleep(time.Duration(try) * 100 * time.Millisecond) // a neighbour's work comes and goes
+			many = min(many, look())
 		}
 	})
 }

@@ -74,13 +74,16 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(300*time.Millisecond+rand.N(300*time.Millisecond), func() { child.Process.Kill() })
+		said0, enough := len(said), 20+rand.IntN(200) // messages until it is killed
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			what, id, ok := strings.Cut(lines.Text(), " ")
 			if !ok || what == "error" {
 				t.Errorf("child: %s", lines.Text())
 			} else if mail.ID(id).Valid() { // the last line may be cut
-				said[mail.ID(id)] = what
+				if said[mail.ID(id)] = what; len(said) == said0+enough {
+					time.AfterFunc(rand.N(50*time.Millisecond), func() { child.Process.Kill() })
+					enough = -1
+				}
 			}
 		}
 		child.Wait()

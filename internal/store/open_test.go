@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,13 +108,15 @@ func TestALostServerIsAnErrorAndThenWorksAgain(t *testing.T) {
 	d := postgresDatabase(t)
 	s := d.open(t)
 	accept(t, s, newMail("acme", 10))
-	must(t, tryChange(database{driver: "pgx", dsn: postgrestest.Beside(d.dsn, "postgres")}, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 't%'"))
-	for i := range 10 {
+	u, err := url.Parse(d.dsn)
+	must(t, err)
+	must(t, tryChange(database{driver: "pgx", dsn: postgrestest.Beside(d.dsn, "postgres")}, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+path.Base(u.Path)+"'"))
+	for deadline := time.Now().Add(time.Minute); ; {
 		err := s.Accept(t.Context(), newMail("acme", 10))
 		if err == nil {
 			return
 		}
-		if errors.Is(err, store.ErrFailed) || i == 9 {
+		if errors.Is(err, store.ErrFailed) || time.Now().After(deadline) {
 			t.Fatal(err)
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -151,15 +151,19 @@ func TestASilentHopIsLeftForTheNextBeforeTheContentOnly(t *testing.T) {
 				h := newHop(t, func(h *hop) { h.offer, h.says = offer, map[string]string{at: "hang"} })
 				second := newHop(t, nil)
 				s := newSender(t)
-				s.Timeouts.Handover, s.Timeouts.DataEnd = 700*time.Millisecond, 1500*time.Millisecond
+				late := at == "content"
+				if late {
+					s.Timeouts.DataEnd = time.Second
+				} else {
+					s.Timeouts.Handover = 700 * time.Millisecond // the last MTA has more time
+				}
 				began := time.Now()
 				out := s.Send(t.Context(), jobFor(text, h.mta, second.mta))
 				took := time.Since(began)
-				late := at == "content"
 				if late && (!out[0].Unsure || out[0].Kind != Deferred || len(second.messages()) != 0) {
 					t.Errorf("the content was out: %+v", out[0])
 				}
-				if !late && (out[0].Kind != Delivered || out[0].MTA != second.mta.Address() || took > 5*time.Second) {
+				if !late && (out[0].Kind != Delivered || out[0].MTA != second.mta.Address() || took > 30*time.Second) {
 					t.Errorf("after %v: %+v", took, out[0])
 				}
 			})
@@ -233,7 +237,7 @@ func TestAHopThatStopsReadingIsGivenUp(t *testing.T) {
 			s.Timeouts.DataBlock, s.Timeouts.DataEnd = time.Second, time.Second
 			began := time.Now()
 			out := s.Send(t.Context(), jobFor(large, h.mta))
-			if out[0].Kind != Deferred || out[0].Unsure || time.Since(began) > 10*time.Second {
+			if out[0].Kind != Deferred || out[0].Unsure || time.Since(began) > 30*time.Second {
 				t.Errorf("after %v: %+v", time.Since(began), out[0])
 			}
 		})
@@ -432,7 +436,7 @@ func TestTheNextMTATakesOverAndTheFirstIsUsedAgain(t *testing.T) {
 	first.revive()
 	send(third) // nobody has looked yet
 	pass(16 * time.Second)
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		out := s.Send(t.Context(), job)
 		if kinds(out) != "delivered" {
 			t.Fatalf("%+v", out)
@@ -475,13 +479,22 @@ func TestASilentHostIsLeftWithinItsTime(t *testing.T) {
 	s.Timeouts.Handover = 700 * time.Millisecond
 	began := time.Now()
 	out := s.Send(t.Context(), jobFor(text, mute, h.mta))
-	if took := time.Since(began); kinds(out) != "delivered" || took < 600*time.Millisecond || took > 5*time.Second {
+	if took := time.Since(began); kinds(out) != "delivered" || took < 600*time.Millisecond || took > 30*time.Second {
 		t.Errorf("after %v: %+v", took, out)
 	}
-	began = time.Now()
-	out = s.Send(t.Context(), jobFor(text, mute, h.mta))
-	if took := time.Since(began); kinds(out) != "delivered" || took > 600*time.Millisecond {
-		t.Errorf("the second message waited %v for the dead MTA again: %+v", took, out)
+	if out = s.Send(t.Context(), jobFor(text, mute, h.mta)); kinds(out) != "delivered" {
+		t.Errorf("%+v", out)
+	}
+	tried := 0
+	for ln.(*net.TCPListener).SetDeadline(time.Now().Add(50 * time.Millisecond)); ; tried++ {
+		nc, err := ln.Accept()
+		if err != nil {
+			break
+		}
+		nc.Close()
+	}
+	if tried != 1 {
+		t.Errorf("the mute MTA was tried %d times: the second message waited for it again", tried)
 	}
 }
 
@@ -498,16 +511,15 @@ func TestAPooledConnectionThatFallsSilentIsWaitedForOnce(t *testing.T) {
 	})
 	second := newHop(t, nil)
 	s := newSender(t)
-	s.Timeouts.Handover = time.Second
+	s.Timeouts.Handover = 3 * time.Second // the first message must get through to it, on a busy machine too
 	job := jobFor(text, h.mta, second.mta)
 	if out := s.Send(t.Context(), job); kinds(out) != "delivered" {
 		t.Fatalf("%+v", out)
 	}
 	stopped.Store(true) // as SIGSTOP would
-	began := time.Now()
 	out := s.Send(t.Context(), job)
-	if took := time.Since(began); kinds(out) != "delivered" || out[0].MTA != second.mta.Address() || took > 1900*time.Millisecond {
-		t.Errorf("after %v: %+v", took, out)
+	if kinds(out) != "delivered" || out[0].MTA != second.mta.Address() || h.connections() != 1 {
+		t.Errorf("%d connections: %+v", h.connections(), out)
 	}
 }
 

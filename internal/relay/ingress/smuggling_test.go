@@ -28,7 +28,7 @@ func servePipes(t testing.TB, srv *Server) *pipes {
 		srv.Serve(context.Background(), p)
 	}()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -77,7 +77,7 @@ func (p *pipes) session(t testing.TB, segments ...string) string {
 	t.Helper()
 	conn, said, ended := p.dial()
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	for _, s := range segments {
 		if _, err := io.WriteString(conn, s); err != nil {
 			t.Fatalf("write %.60q: %v", s, err)
@@ -85,7 +85,7 @@ func (p *pipes) session(t testing.TB, segments ...string) string {
 	}
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("server did not hang up after %q", segments)
 	}
 	return said.String()

@@ -123,7 +123,7 @@ func newPool(t testing.TB, edit func(*Pool)) *Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Pool{Exe: exe, Args: []string{"judge-worker"}, Size: 2, Budget: 20 * time.Second, Resolver: zone{}}
+	p := &Pool{Exe: exe, Args: []string{"judge-worker"}, Size: 2, Budget: time.Minute, Resolver: zone{}}
 	if edit != nil {
 		edit(p)
 	}

@@ -245,7 +245,7 @@ func TestSlowDNSEnds(t *testing.T) {
 	start := time.Now()
 	env := &mail.Envelope{Client: netip.MustParseAddr("203.0.113.25"), From: "alice@sender.example", Received: at}
 	a := c.Check(context.Background(), env, mail.ViaMX, octets)
-	if time.Since(start) > 5*time.Second {
+	if time.Since(start) > 30*time.Second {
 		t.Errorf("took %v", time.Since(start))
 	}
 	if a.SPF.Result != mail.ResultTempError || a.DKIM[0].Result != mail.ResultTempError ||
