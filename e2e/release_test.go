@@ -29,7 +29,7 @@ func TestAReleaseThatIsKilledHappensOnce(t *testing.T) {
 	p.fillQuarantine(l, n)
 
 	var held []struct{ ID string }
-	waits(t, 30*time.Second, "all are held", func() bool {
+	waits(t, time.Minute, "all are held", func() bool {
 		p.do(&held, "quarantine", "list")
 		return len(held) == n
 	})

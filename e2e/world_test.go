@@ -204,7 +204,7 @@ func (p *program) trace(messageID string) []traced {
 func (p *program) ends(messageID, state string) traced {
 	p.t.Helper()
 	var rows []traced
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if rows = p.trace(messageID); len(rows) > 0 && rows[len(rows)-1].State == state {
 			return rows[len(rows)-1]
 		}
@@ -217,7 +217,7 @@ func (p *program) ends(messageID, state string) traced {
 func (w *world) inbox(addr, messageID string) twin.Item {
 	w.t.Helper()
 	var found twin.Item
-	waits(w.t, 30*time.Second, messageID+" arrives for "+addr, func() bool {
+	waits(w.t, time.Minute, messageID+" arrives for "+addr, func() bool {
 		items := w.arrived(addr, messageID)
 		if len(items) > 0 {
 			found = items[0]
