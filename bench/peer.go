@@ -14,8 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
+
+	"postern/internal/freeport"
 )
 
 // peer is one relay to measure.
@@ -125,13 +128,8 @@ func (t tree) end() {
 
 // freePort is a loopback port that nobody listens on.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	addr, err := freeport.Loopback()
+	return strconv.Itoa(int(addr.Port())), err
 }
 
 // makeCertificate writes a P-256 certificate for relay.test.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/internal/freeport"
 )
 
 var binary string // of the program under test
@@ -337,19 +338,15 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
 }
 
-// freePort is a loopback address outside the range from which the system takes the
-// ports of clients: so nobody has it while the program is down.
+// freePort is a loopback address that nobody listens on, nor has while the program
+// is down.
 func freePort(t *testing.T) string {
 	t.Helper()
-	for range 1000 {
-		addr := "127.0.0.1:" + strconv.Itoa(10000+rand.IntN(20000))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			l.Close()
-			return addr
-		}
+	addr, err := freeport.Loopback()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free")
-	return ""
+	return addr.String()
 }
 
 func write(t *testing.T, file string, content []byte) {

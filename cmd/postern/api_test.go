@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"postern/internal/admin"
 	"postern/internal/mail"
@@ -138,7 +137,7 @@ func (w *demoWorld) sendUntilPhish(t *testing.T) heldMail {
 		t.Fatal(err)
 	}
 	for _, m := range mails {
-		end, err := w.send(t.Context(), m, 30*time.Second)
+		end, err := w.send(t.Context(), m, patience)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,6 +28,10 @@ type browser struct {
 	fine []string // what it may complain of besides
 }
 
+// patience is how long a test waits for what must come: much longer than a busy
+// machine takes.
+const patience = 90 * time.Second
+
 // newBrowser starts Chromium, or skips the test where there is none.
 func newBrowser(t *testing.T, base string, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
@@ -67,7 +71,7 @@ func newBrowser(t *testing.T, base string, more ...chromedp.ExecAllocatorOption)
 
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.shot(filepath.Join(os.TempDir(), "postern-browser-failure.png"))
@@ -109,7 +113,7 @@ func (b *browser) click(text string, leaves bool) {
 // yet.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(30 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(30 * time.Millisecond) {
 		if ok, err := ask[bool](b, expression); ok && err == nil {
 			return
 		}
@@ -122,7 +126,7 @@ func (b *browser) until(expression string) {
 
 // ask evaluates an expression in the page.
 func ask[T any](b *browser, expression string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
@@ -140,7 +144,7 @@ func (b *browser) where() string {
 // sees waits until the page says something.
 func (b *browser) sees(what string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		text := b.text()
 		if strings.Contains(text, what) {
 			return
@@ -154,11 +158,19 @@ func (b *browser) sees(what string) {
 
 // shot writes a picture of the whole page.
 func (b *browser) shot(file string) {
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100)); err == nil {
 		_ = os.WriteFile(file, png, 0o644)
 	}
+}
+
+// still waits until colours have faded over: until then neither a picture nor the
+// contrast is right. A thing that turns for ever is let turn.
+func (b *browser) still() {
+	b.t.Helper()
+	b.until(`new Promise(next => requestAnimationFrame(() => requestAnimationFrame(() =>
+		next(document.readyState === "complete" && document.getAnimations().every(a => a.playState === "finished" || a.effect.getTiming().iterations === Infinity)))))`)
 }
 
 // look sets the size of the window and the colours that the system prefers.

@@ -29,6 +29,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"postern/internal/admin"
+	"postern/internal/freeport"
 	"postern/internal/mail"
 	"postern/internal/store"
 	"postern/internal/twin"
@@ -171,11 +172,11 @@ func canaryWorld(t *testing.T) (*demoWorld, *canaries, *os.File) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	address, err := freePort()
+	address, err := freeport.Loopback()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return address
+	return address.String()
 }
 
 // submit hands a message to the relay as Exchange does.
@@ -267,7 +268,7 @@ func (v *visitor) ask(kind, method, path string, form url.Values) string {
 
 func newVisitor(c *canaries, w *demoWorld, who string) *visitor {
 	jar := &plainJar{}
-	return &visitor{c: c, who: who, base: "http://" + w.server.portalAddr(), http: &http.Client{Jar: jar, Timeout: 60 * time.Second}}
+	return &visitor{c: c, who: who, base: "http://" + w.server.portalAddr(), http: &http.Client{Jar: jar, Timeout: patience}}
 }
 
 // plainJar sends every cookie back to whoever set it.
@@ -300,7 +301,6 @@ func (j *plainJar) Cookies(*url.URL) (list []*http.Cookie) {
 func (v *visitor) firstOwner(w *demoWorld) {
 	t, c := v.c.t, v.c
 	const password = "correct-horse-canary-battery-7731"
-	time.Sleep(time.Second) // a server that starts makes a token of its own
 	token := w.token(t)
 	c.secret("one-time token", token)
 	c.secret("password", password)
@@ -430,7 +430,7 @@ func (c *canaries) exercise(w *demoWorld, owner *visitor) (held []string) {
 
 // ended waits until a change of Exchange has ended, and keeps what its page said.
 func (c *canaries) ended(v *visitor) {
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if page := v.ask("pages", "GET", "/t/contoso/exchange/run", nil); !strings.Contains(page, "data-live") {
 			return
 		}
@@ -466,10 +466,10 @@ func (c *canaries) mails(w *demoWorld, owner *visitor, key string) (held []strin
 			c.output("answers to Exchange", m.to, []byte(err.Error()))
 		}
 	}
-	if _, err := w.send(ctx, demoMail{from: "ben@unknown.example", to: []string{demoMailbox}, ip: demoSource, helo: "mx1.northwind.example", raw: []byte(header("") + canaryText)}, 20*time.Second); err != nil {
+	if _, err := w.send(ctx, demoMail{from: "ben@unknown.example", to: []string{demoMailbox}, ip: demoSource, helo: "mx1.northwind.example", raw: []byte(header("") + canaryText)}, patience); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		rows, err := w.opened.store.Quarantine(ctx, store.TraceFilter{Tenant: "contoso"})
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"postern/internal/dns"
+	"postern/internal/freeport"
 	"postern/internal/mail"
 	"postern/internal/store"
 	"postern/internal/twin"
@@ -69,7 +70,7 @@ func newDemoWorldLike(ctx context.Context, dir, portal string, like demoLike) (w
 	if w.zone, err = dns.NewZone(demoZone); err != nil {
 		return w, fmt.Errorf("demo DNS: %w", err)
 	}
-	listen, err := freePort()
+	relay, err := freeport.Loopback()
 	if err != nil {
 		return w, err
 	}
@@ -80,7 +81,7 @@ func newDemoWorldLike(ctx context.Context, dir, portal string, like demoLike) (w
 			Domains:      []string{demoDomain},
 			Mailboxes:    []string{demoMailbox, "bob@" + demoDomain, "ann+orders@" + demoDomain},
 		}},
-		Resolve:     map[string]string{demoHost: listen},
+		Resolve:     map[string]string{demoHost: relay.String()},
 		Seen:        map[netip.Addr]netip.Addr{demoSource: netip.MustParseAddr(demoEgress), demoStranger: netip.MustParseAddr("192.0.2.26")},
 		PTR:         map[netip.Addr]string{netip.MustParseAddr(demoEgress): demoHost},
 		TXT:         resolver.LookupTXT,
@@ -101,7 +102,7 @@ func newDemoWorldLike(ctx context.Context, dir, portal string, like demoLike) (w
 	if err = w.publish(); err != nil {
 		return w, err
 	}
-	if w.conf, err = w.config(dir, listen, portal); err != nil {
+	if w.conf, err = w.config(dir, relay, portal); err != nil {
 		return w, err
 	}
 	if like.conf != nil {
@@ -131,7 +132,7 @@ func quoteTXT(s string) string {
 }
 
 // config is a relay's configuration as an administrator would write it.
-func (w *demoWorld) config(dir, listen, portal string) (*Config, error) {
+func (w *demoWorld) config(dir string, relay netip.AddrPort, portal string) (*Config, error) {
 	if err := prepareData(dir); err != nil {
 		return nil, err
 	}
@@ -150,7 +151,7 @@ func (w *demoWorld) config(dir, listen, portal string) (*Config, error) {
 	} else {
 		portal = "127.0.0.1:0" // somebody has that port
 	}
-	own, err := freePort()
+	own, err := freeport.Loopback()
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ deliver:
   retry_first: 2s
 exchange: {cloud: "%s", probe: {source: %s, mailbox: %s}}
 log: {level: error, format: text}
-`, demoHost, strconv.Quote(dir), listen, strconv.Quote(filepath.Join(dir, "demo-cert.pem")), strconv.Quote(filepath.Join(dir, "demo-key.pem")),
+`, demoHost, strconv.Quote(dir), relay, strconv.Quote(filepath.Join(dir, "demo-cert.pem")), strconv.Quote(filepath.Join(dir, "demo-key.pem")),
 		portal, own, own, w.zone.Addr(), demoEgress, strconv.Quote(filepath.Join(dir, "demo-ca.pem")), demoSource, w.admin.URL, demoStranger, demoMailbox)
 	file := filepath.Join(dir, "postern.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -311,16 +312,6 @@ func sameBody(a, b []byte) bool {
 		return sha256.Sum256(after)
 	}
 	return body(a) == body(b)
-}
-
-// freePort finds a port on loopback for the relay.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // mxPort is the port of the simulated tenant's MX.

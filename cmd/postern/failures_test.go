@@ -120,7 +120,7 @@ func TestFailuresOfAChangeAreToldInTheBrowserAndResumable(t *testing.T) {
 			tt.before()
 			b.press(tt.press)
 		}
-		patience := time.Now().Add(60 * time.Second) // temporary faults are tried again for a while
+		patience := time.Now().Add(patience) // temporary faults are tried again for a while
 		for !b.says(tt.cause) && time.Now().Before(patience) {
 			time.Sleep(200 * time.Millisecond)
 		}

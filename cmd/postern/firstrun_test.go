@@ -37,8 +37,7 @@ func (p *newcomer) looks(name string) {
 		dark  bool
 	}{{"wide-light", 1280, false}, {"narrow-dark", 390, true}} {
 		p.look(at.width, at.dark)
-		time.Sleep(100 * time.Millisecond)
-		p.until(`document.getAnimations().every(a => a.playState === "finished" || a.effect.getTiming().iterations === Infinity)`)
+		p.still()
 		if p.dir != "" {
 			p.shot(filepath.Join(p.dir, "firstrun-"+name+"-"+at.name+".png"))
 		}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // heldStates goes through everything that can be done with held mail, and looks at
@@ -27,7 +26,6 @@ func (b *browser) heldStates(w *demoWorld, held heldMail, look func(name string)
 	b.sees("Download as an encrypted archive")
 	for _, view := range []string{"preview", "text", "links", "header"} {
 		b.open(message + "?view=" + view)
-		time.Sleep(300 * time.Millisecond) // until the frame is there
 		look("held-" + view)
 	}
 	b.open(message + "?view=preview")
@@ -105,8 +103,7 @@ func TestEverythingThatCanBeDoneWithHeldMail(t *testing.T) {
 			dark  bool
 		}{{"wide-light", 1280, false}, {"narrow-dark", 390, true}, {"wide-dark", 1280, true}, {"narrow-light", 390, false}} {
 			b.look(at.width, at.dark)
-			time.Sleep(100 * time.Millisecond)
-			b.until(`document.getAnimations().every(a => a.playState === "finished")`) // until colours have faded over
+			b.still()
 			if dir != "" {
 				b.shot(filepath.Join(dir, name+"-"+at.name+".png"))
 			}

@@ -104,17 +104,19 @@ func TestHostileMailWouldHarm(t *testing.T) {
 	t.Cleanup(raw.Close)
 	netlog, said := filepath.Join(t.TempDir(), "netlog.json"), &chatter{}
 	b := newBrowser(t, raw.URL, chromedp.Flag("log-net-log", netlog), chromedp.Flag("enable-logging", "stderr"), chromedp.CombinedOutput(said))
-	for n := 0; n < len(attacks); n += 6 { // each attack once
-		if strings.HasPrefix(attacks[n].Name, "overlay") || strings.Contains(attacks[n].HTML, "mailto:") {
-			continue
+	for each := 250 * time.Millisecond; each < 10*time.Second && (said.count(`"`+hostile.Said) < 20 || canary.hits.Load() < 20); each *= 3 { // a busy machine takes longer
+		for n := 0; n < len(attacks); n += 6 { // each attack once
+			if strings.HasPrefix(attacks[n].Name, "overlay") || strings.Contains(attacks[n].HTML, "mailto:") {
+				continue
+			}
+			_ = chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+				ctx, cancel := context.WithTimeout(ctx, each)
+				defer cancel()
+				return chromedp.Do(ctx, chromedp.Navigate(fmt.Sprintf("%s/raw/%d", raw.URL, n)))
+			}))
 		}
-		_ = chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-			ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
-			defer cancel()
-			return chromedp.Do(ctx, chromedp.Navigate(fmt.Sprintf("%s/raw/%d", raw.URL, n)))
-		}))
+		time.Sleep(time.Second)
 	}
-	time.Sleep(time.Second)
 	b.quit()
 	logged, err := os.ReadFile(netlog)
 	if err != nil {
@@ -207,7 +209,7 @@ func (w *demoWorld) holdHostile(t *testing.T, c *trap) (ids []string) {
 		}
 		ids = append(ids, copyID(id, 0))
 	}
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		depth, err := w.opened.store.QueueDepth(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -264,7 +266,7 @@ func (b *browser) watchParent(path string) {
 func (b *browser) previews(ids []string) {
 	b.t.Helper()
 	list := `["` + strings.Join(ids, `","`) + `"]`
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute) // a busy machine takes its time for twelve children
+	ctx, cancel := context.WithTimeout(b.ctx, 3*time.Minute) // a busy machine takes its time for twelve children
 	defer cancel()
 	status, err := chromedp.Run(ctx, chromedp.Evaluate[[]int](`(async () => {
 		const box = document.createElement("div"); box.id = "batch"; document.body.append(box);
@@ -336,7 +338,7 @@ func (b *browser) count(kind, ends string) (n int) {
 func (b *browser) untilFrames(want int) {
 	b.t.Helper()
 	got := 0
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if got = b.count("iframe", "/preview"); got == want {
 			return
 		}

@@ -119,7 +119,7 @@ func TestWhatOthersChangedInBetweenIsToldInTheBrowser(t *testing.T) {
 // waitFor asks until something is so, a minute at most.
 func waitFor(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !so(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}

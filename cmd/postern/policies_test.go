@@ -72,12 +72,8 @@ func TestASliderShowsWhatWouldChangeAndUndoTakesItBack(t *testing.T) {
 	if err != nil || now.Thresholds[mail.Phish] != 200 || now.Thresholds[mail.Spam] != 200 || now.Actions[mail.Phish] != mail.Hold {
 		t.Fatalf("saved: %+v %v", now, err)
 	}
-	began := time.Now()
 	b.press("Undo")
 	b.sees("The rules are as they were before that change.")
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("undoing took %v", took)
-	}
 	if back, err := s.Rules(t.Context(), "contoso"); err != nil || len(back.Thresholds) != 0 || len(back.Actions) != 0 {
 		t.Errorf("after undo: %+v %v", back, err)
 	}
@@ -190,7 +186,7 @@ func TestATestNoticeReachesTheMailboxThroughTheDomainsOwnMTA(t *testing.T) {
 	b.sees("Send a test to see that it arrives.")
 	b.press("Send a test")
 	b.sees("The test is on its way.")
-	for end := time.Now().Add(20 * time.Second); len(w.twin.Mailbox(to)) == before; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(w.twin.Mailbox(to)) == before; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the test never came")
 		}

@@ -42,6 +42,11 @@ func portalWorld(t *testing.T) (*demoWorld, *browser) {
 // token is a new one-time token for the first owner.
 func (w *demoWorld) token(t *testing.T) string {
 	t.Helper()
+	for end := time.Now().Add(time.Minute); !w.server.ready.Load(); time.Sleep(5 * time.Millisecond) { // it makes one of its own, which the next supersedes
+		if time.Now().After(end) {
+			t.Fatal("the server is not ready")
+		}
+	}
 	token, err := w.opened.admin().Bootstrap(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +207,7 @@ func (b *browser) barriers(path, axe string) {
 		for _, width := range []int64{1280, 390} {
 			b.look(width, dark)
 			b.open(path)
-			time.Sleep(200 * time.Millisecond)
+			b.still()
 			b.barriersHere(axe)
 		}
 	}
@@ -235,7 +240,7 @@ func (b *browser) shoot(dir, name string) {
 		if name != "setup" {
 			b.do(chromedp.Reload())
 		}
-		time.Sleep(250 * time.Millisecond) // until colours have faded over
+		b.still()
 		b.shot(filepath.Join(dir, name+"-"+look.name+".png"))
 	}
 	b.look(1280, false)
@@ -252,7 +257,7 @@ func (w *demoWorld) sendUntilHeld(t *testing.T) heldMail {
 		t.Fatal(err)
 	}
 	for _, m := range mails {
-		if _, err := w.send(t.Context(), m, 30*time.Second); err != nil {
+		if _, err := w.send(t.Context(), m, patience); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ import (
 // counted waits until the roller has counted all mail.
 func (w *demoWorld) counted(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		stale, err := w.opened.store.Stale(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +225,7 @@ func TestAScheduledReportArrivesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for end := time.Now().Add(20 * time.Second); len(got) == 0 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(got) == 0 && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		for _, item := range w.twin.Mailbox(demoMailbox) {
 			if strings.Contains(string(item.Raw), "Auto-Submitted: auto-generated") && strings.Contains(string(item.Raw), "application/pdf") {
 				got = append(got, item.Folder)

@@ -256,9 +256,9 @@ func (s *server) run(ctx context.Context) error {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })
 		s.log.Info("listening", "smtp", l.Addr().String())
 	}
+	s.welcome(background, os.Stderr)
 	s.ready.Store(true)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
-	s.welcome(background, os.Stderr)
 	s.log.Info("ready", "version", version, "hostname", s.o.conf.Hostname)
 
 	<-inner.Done()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // "pgx"
+
+	"postern/internal/freeport"
 )
 
 // server is the one of this process, started when first asked for.
@@ -102,7 +103,7 @@ func start() (*running, error) {
 	if out, err := command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postern", "-A", "trust", "-E", "UTF8", "--no-sync").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, lastLine(out))
 	}
-	port, err := freePort()
+	addr, err := freeport.Loopback()
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func start() (*running, error) {
 	if v := os.Getenv("POSTERN_PG_FSYNC"); v != "" {
 		fsync = v
 	}
-	c := command("/bin/sh", "-c", keep, "keep", filepath.Join(bin, "postgres"), "-D", data, "-c", "listen_addresses=127.0.0.1", "-p", strconv.Itoa(port),
+	c := command("/bin/sh", "-c", keep, "keep", filepath.Join(bin, "postgres"), "-D", data, "-c", "listen_addresses=127.0.0.1", "-p", strconv.Itoa(int(addr.Port())),
 		"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync="+fsync)
 	input, err := c.StdinPipe()
 	if err != nil {
@@ -119,7 +120,7 @@ func start() (*running, error) {
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
-	dsn := fmt.Sprintf("postgres://postern@127.0.0.1:%d/postgres?sslmode=disable", port)
+	dsn := fmt.Sprintf("postgres://postern@%s/postgres?sslmode=disable", addr)
 	return &running{dsn, input}, await(dsn)
 }
 
@@ -152,15 +153,6 @@ func unprivileged() (*syscall.Credential, error) {
 		return nil, fmt.Errorf("user %s has no number: %w", u.Username, err)
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func await(dsn string) error {

@@ -124,7 +124,7 @@ func (h *hop) kill() {
 // revive makes it listen again where it did.
 func (h *hop) revive() {
 	var err error
-	for range 100 {
+	for range 6000 { // a client may have the port for a while
 		if h.ln, err = net.Listen("tcp", h.mta.Address()); err == nil {
 			go h.serve(h.ln)
 			return

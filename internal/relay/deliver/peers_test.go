@@ -11,24 +11,24 @@ import (
 	"testing"
 	"time"
 
+	"postern/internal/freeport"
 	"postern/internal/mail"
 )
 
-// freePort is a loopback address that was free a moment ago.
+// freePort is a loopback address that nobody listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Loopback()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr.String()
 }
 
 // awaitPort waits until something listens there.
 func awaitPort(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if nc, err := net.Dial("tcp", addr); err == nil {
 			nc.Close()
 			return
@@ -151,7 +151,7 @@ postlog unix-dgram n - n - 1 postlogd
 	}
 	want := 52 // the last for two
 	got := 0
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && got < want; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && got < want; time.Sleep(100 * time.Millisecond) {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		got = strings.Count(string(log), "status=sent")
 	}

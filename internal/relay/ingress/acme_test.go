@@ -17,10 +17,8 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"postern/internal/freeport"
 	"postern/internal/metric"
 )
 
@@ -183,13 +182,11 @@ func (ca *fakeCA) sign(csrDER []byte) {
 }
 
 func TestCertificateByACMEServesMail(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
+	free, err := freeport.Loopback()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, portText, _ := net.SplitHostPort(l.Addr().String())
-	port, _ := strconv.Atoi(portText)
-	l.Close()
+	port := int(free.Port())
 	ca := newFakeCA(t, port)
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.Certificate())
