@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"postern/internal/admintest"
 	"postern/internal/mail"
 	"postern/internal/relay"
 	"postern/internal/relay/deliver"
@@ -17,7 +18,7 @@ import (
 
 // ledgerMail releases in the ledger what an MTA would take.
 type ledgerMail struct {
-	noMail
+	admintest.NoMail
 	store *store.Store
 }
 

@@ -6,21 +6,18 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"postern/internal/admin"
+	"postern/internal/admintest"
 	"postern/internal/mail"
 	"postern/internal/notice"
-	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/replay"
-	"postern/internal/seal"
 	"postern/internal/store"
 )
 
@@ -32,51 +29,16 @@ type house struct {
 	now     time.Time
 }
 
-// noMail stands for a relay that holds nothing.
-type noMail struct{}
-
-func (noMail) Release(context.Context, relay.Order) (deliver.Outcome, error) {
-	return deliver.Outcome{}, store.ErrNotHeld
-}
-func (noMail) Content(context.Context, string, mail.ID) ([]byte, error) {
-	return nil, store.ErrNotFound
-}
-
-// nowhere is a DNS without names.
-type nowhere struct{}
-
-func (nowhere) missing(name string) error { return &net.DNSError{Name: name, IsNotFound: true} }
-func (n nowhere) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
-	return nil, n.missing(name)
-}
-func (n nowhere) LookupIPAddr(_ context.Context, name string) ([]net.IPAddr, error) {
-	return nil, n.missing(name)
-}
-func (n nowhere) LookupTXT(_ context.Context, name string) ([]string, error) {
-	return nil, n.missing(name)
-}
-func (n nowhere) LookupCNAME(_ context.Context, name string) (string, error) {
-	return "", n.missing(name)
-}
-
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	dir := t.TempDir()
-	root, err := seal.Open(dir + "/root.key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := store.Open(t.Context(), store.Options{Folder: dir, AuditKey: root.Derive("audit")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st, root := admintest.Open(t)
 	h := &house{t: t, now: time.Now()}
-	a := &admin.Admin{Store: st, Root: root, Actor: "test", Resolver: nowhere{}, Own: func(string, netip.AddrPort) bool { return false }, Now: func() time.Time { return h.now }}
+	x := admintest.Over(st, root)
+	x.Now = func() time.Time { return h.now }
 	h.API = &API{
 		Store:    st,
-		Exchange: &admin.Exchange{Admin: a, Cloud: "http://127.0.0.1:1", SmartHost: "relay.example.net", Addresses: []string{"192.0.2.1"}, Prefix: "x-trustifi", Runs: &admin.Runs{}},
-		Held:     noMail{},
+		Exchange: x,
+		Held:     admintest.NoMail{},
 		TryMTA:   func(context.Context, mail.MTA) []deliver.Step { return nil },
 		Read:     func(context.Context, []byte) (*Reading, error) { return nil, errors.New("nothing to read") },
 		Ready:    func() error { return nil },
@@ -89,18 +51,11 @@ func newHouse(t *testing.T) *house {
 		Again:    &replay.Agains{Log: slog.New(slog.DiscardHandler)},
 		Log:      slog.New(slog.DiscardHandler),
 	}
+	var err error
 	if h.handler, err = h.Handler(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"Acme", "Beta"} {
-		tenant, err := a.AddTenant(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := a.AddDomain(t.Context(), mail.Domain{Name: tenant.ID + ".example", Tenant: tenant.ID, MTAs: []mail.MTA{{Host: "192.0.2.7", Port: 25, TLS: mail.TLSNone}}}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	admintest.Tenants(t, x.Admin)
 	return h
 }
 

@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"internal/replay":           3,
 	"internal/portal":           4,
 	"internal/api":              4,
+	"internal/admintest":        4,
 	"cmd/postern":               5,
 	"internal/archtest":         5,
 	"e2e":                       5,

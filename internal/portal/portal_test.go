@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -18,8 +17,8 @@ import (
 	"time"
 
 	"postern/internal/admin"
+	"postern/internal/admintest"
 	"postern/internal/mail"
-	"postern/internal/relay"
 	"postern/internal/relay/deliver"
 	"postern/internal/relay/quarantine/digest"
 	"postern/internal/seal"
@@ -32,70 +31,21 @@ type house struct {
 	srv *httptest.Server
 }
 
-// noMail stands for a relay that holds nothing.
-type noMail struct{}
-
-func (noMail) Release(context.Context, relay.Order) (deliver.Outcome, error) {
-	return deliver.Outcome{}, store.ErrNotHeld
-}
-func (noMail) Content(context.Context, string, mail.ID) ([]byte, error) {
-	return nil, store.ErrNotFound
-}
-func (noMail) Header(context.Context, string, mail.ID) (mail.Header, error) {
-	return nil, store.ErrNotFound
-}
-
-// nowhere is a DNS without names.
-type nowhere struct{}
-
-func (nowhere) missing(name string) error { return &net.DNSError{Name: name, IsNotFound: true} }
-func (n nowhere) LookupMX(_ context.Context, name string) ([]*net.MX, error) {
-	return nil, n.missing(name)
-}
-func (n nowhere) LookupIPAddr(_ context.Context, name string) ([]net.IPAddr, error) {
-	return nil, n.missing(name)
-}
-func (n nowhere) LookupTXT(_ context.Context, name string) ([]string, error) {
-	return nil, n.missing(name)
-}
-func (n nowhere) LookupCNAME(_ context.Context, name string) (string, error) {
-	return "", n.missing(name)
-}
-
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	dir := t.TempDir()
-	root, err := seal.Open(dir + "/root.key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := store.Open(t.Context(), store.Options{Folder: dir, AuditKey: root.Derive("audit")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { st.Close() })
+	st, root := admintest.Open(t)
 	h := houseOver(t, st, root)
-	a := h.Exchange.Admin
-	for _, name := range []string{"Acme", "Beta"} {
-		tenant, err := a.AddTenant(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := a.AddDomain(t.Context(), mail.Domain{Name: tenant.ID + ".example", Tenant: tenant.ID, MTAs: []mail.MTA{{Host: "192.0.2.7", Port: 25, TLS: mail.TLSNone}}}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	admintest.Tenants(t, h.Exchange.Admin)
 	return h
 }
 
 // houseOver is a portal over a store, without tenants of its own.
 func houseOver(t *testing.T, st *store.Store, root *seal.Root) *house {
 	t.Helper()
-	a := &admin.Admin{Store: st, Root: root, Actor: "test", Resolver: nowhere{}, Own: func(string, netip.AddrPort) bool { return false }}
 	p := &Portal{
 		Store:    st,
-		Exchange: &admin.Exchange{Admin: a, Cloud: "http://127.0.0.1:1", SmartHost: "relay.example.net", Addresses: []string{"192.0.2.1"}, Prefix: "x-trustifi", Runs: &admin.Runs{}},
-		Held:     noMail{},
+		Exchange: admintest.Over(st, root),
+		Held:     admintest.NoMail{},
 		TryMTA:   func(context.Context, mail.MTA) []deliver.Step { return nil },
 		Read:     func(context.Context, []byte) (*Reading, error) { return nil, errors.New("nothing to read") },
 		Ready:    func() error { return nil },
