@@ -74,6 +74,7 @@ func TestPages(t *testing.T) {
 		{"a search box in the message", "", `<form action="https://shop.example/x"><input type=text></form>`, ""},
 		{"an attached form", "x.html", `<FORM action='https://evil.example/x'><INPUT TYPE="Password"></form>`, "form.attached"},
 		{"an attached form without password", "x.html", `<form action='https://evil.example/x'><input></form>`, "form.remote"},
+		{"an attached form that writes a mail", "x.html", `<form action='mailto:a@evil.example?subject=x'><input></form>`, "form.remote"},
 		{"a page that leads on", "x.html", `<meta http-equiv=refresh content="0; URL=https://evil.example">`, "refresh"},
 		{"a plain page", "x.html", `<p>hello`, ""},
 	} {

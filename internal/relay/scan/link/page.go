@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -74,26 +75,29 @@ func (j *judge) page(p *mail.Part, data []byte, attached bool) {
 			password = password || strings.EqualFold(attrs["type"], "password")
 		case "meta":
 			if attached && strings.EqualFold(attrs["http-equiv"], "refresh") && strings.Contains(strings.ToLower(attrs["content"]), "url=") {
-				j.add("refresh", mail.Phish, 50, p.Path, "The attached page %s leads on to another one as soon as it is opened.", scan.Quote(p.Name))
+				j.add("refresh", mail.Phish, 50, p.Path, "The attached page %s leads on to another one as soon as it is opened.", scan.Quote(cmp.Or(p.Name, p.Path)))
 			}
 		}
 	}
 	to, remote := scan.ParseTarget(form)
+	sent := remote && form != ""
+	where := to.Host
+	if where == "" { // a mail that the browser writes, or a script
+		where, _, _ = strings.Cut(to.Path, "?")
+		where = scan.Quote(to.Scheme + ":" + where)
+	}
 	switch {
+	case password && attached && sent:
+		j.add("form.attached", mail.Phish, 70, p.Path, "The attached page %s asks for a password and sends it to %s.", scan.Quote(cmp.Or(p.Name, p.Path)), where)
 	case password && attached:
-		j.add("form.attached", mail.Phish, 70, p.Path, "The attached page %s asks for a password%s.", scan.Quote(p.Name), sentTo(to, remote))
+		j.add("form.attached", mail.Phish, 70, p.Path, "The attached page %s asks for a password.", scan.Quote(cmp.Or(p.Name, p.Path)))
+	case password && sent:
+		j.add("form.password", mail.Phish, 50, p.Path, "The message itself asks for a password and sends it to %s.", where)
 	case password:
-		j.add("form.password", mail.Phish, 50, p.Path, "The message itself asks for a password%s.", sentTo(to, remote))
-	case attached && remote && form != "":
-		j.add("form.remote", mail.Phish, 30, p.Path, "The attached page %s sends what is typed into it to %s.", scan.Quote(p.Name), to.Host)
+		j.add("form.password", mail.Phish, 50, p.Path, "The message itself asks for a password.")
+	case attached && sent:
+		j.add("form.remote", mail.Phish, 30, p.Path, "The attached page %s sends what is typed into it to %s.", scan.Quote(cmp.Or(p.Name, p.Path)), where)
 	}
-}
-
-func sentTo(t scan.Target, remote bool) string {
-	if !remote || t.Host == "" {
-		return ""
-	}
-	return " and sends it to " + t.Host
 }
 
 // attributes are those of the tag at hand, in lower case, the first of each name.
