@@ -176,7 +176,7 @@ func (r *restoreCmd) settle(ctx context.Context, conf *Config, staged *backup.St
 		_, err := staged.Spool.Size(ctx, c.ID)
 		return err == nil
 	}
-	why := fmt.Sprintf("Restored from the backup of %s. It may have been delivered after the backup was made: release it if it is missing from the mailbox.", staged.MadeAt.UTC().Format("2 January 2006 15:04 UTC"))
+	why := fmt.Sprintf("Restored from the backup of %s. It may have been delivered after the backup was made: release it if it is missing from the mailbox.", staged.MadeAt.UTC().Format("2006-01-02 15:04 UTC"))
 	done, err := st.AfterRestore(ctx, why, conf.Quarantine.Retention, r.Deliver, present)
 	if err != nil {
 		return nil, err
@@ -243,7 +243,7 @@ func toBucket(ctx context.Context, conf *Config, staged *backup.Staged) error {
 
 func (r *restoreCmd) print(w io.Writer, conf *Config, v *restoreView) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "The backup of %s is restored into %s: %d kept messages.\n", v.MadeAt.UTC().Format("2 January 2006 15:04 UTC"), conf.Data, v.Messages)
+	fmt.Fprintf(&b, "The backup of %s is restored into %s: %d kept messages.\n", v.MadeAt.UTC().Format("2006-01-02 15:04 UTC"), conf.Data, v.Messages)
 	if v.Held > 0 {
 		fmt.Fprintf(&b, "%d copies were on their way and are held now, since they may have arrived after the backup was made: postern quarantine list shows them.\n", v.Held)
 	}

@@ -100,8 +100,8 @@ func mark(text string, reasons []reason) []span {
 	return out
 }
 
-// squeeze is text in lower case with one blank for all white space, and where each
-// of its characters stood.
+// squeeze is text in lower case with one blank for all white space and one kind of
+// quotation mark, as scan.Quote has it, and where each of its characters stood.
 func squeeze(text []rune) (low []rune, at []int) {
 	for i, r := range text {
 		if unicode.IsSpace(r) {
@@ -109,6 +109,9 @@ func squeeze(text []rune) (low []rune, at []int) {
 				continue
 			}
 			r = ' '
+		}
+		if r == '“' || r == '”' {
+			r = '"'
 		}
 		low, at = append(low, unicode.ToLower(r)), append(at, i)
 	}

@@ -50,7 +50,7 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 		to := &m.Recipients[i]
 		if to.Attempts+1 < maxJudgings && !errors.Is(cause, judge.ErrPoison) {
 			to.Attempts++
-			changes = append(changes, r.again(m, to, "judging did not work and is repeated: "+cause.Error()))
+			changes = append(changes, r.again(m, to, fmt.Sprintf("judging did not work and is repeated: %v", cause)))
 			continue
 		}
 		rules := r.Directory.Rules(m.Tenant)
@@ -79,11 +79,11 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 
 func unjudgedDecision(action mail.Action, cause error) mail.Decision {
 	d := mail.Decision{Verdict: mail.Unjudged, Action: action}
-	why := "The message could not be judged, so nobody knows what is in it"
+	why := "The message could not be judged, so nobody knows what is in it (%v)."
 	if errors.Is(cause, judge.ErrPoison) {
-		why = "The message broke the judging process twice, which only damaged or hostile mail does"
+		why = "The message broke the judging process twice, which only damaged or hostile mail does (%v)."
 	}
-	d.Reasons = []string{fmt.Sprintf("%s (%v).", why, cause)}
+	d.Reasons = []string{fmt.Sprintf(why, cause)}
 	return d
 }
 
@@ -143,7 +143,7 @@ func (r *Relay) again(m *message, to *store.Recipient, why string) store.Change 
 // ended is the change of a recipient whose copy is held or dropped.
 func (r *Relay) ended(m *message, to *store.Recipient, d mail.Decision) store.Change {
 	if d.Action == mail.Drop {
-		return m.change(to, mail.Dropped, "dropped by a rule: "+firstReason(d))
+		return m.change(to, mail.Dropped, fmt.Sprintf("dropped by a rule: %s", firstReason(d)))
 	}
 	return r.held(m, to, d.Verdict, firstReason(d))
 }

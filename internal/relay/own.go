@@ -63,7 +63,7 @@ func (r *Relay) pass(m *message) {
 // is no digest about digests.
 func (r *Relay) lost(m *message, to *store.Recipient, why string) store.Change {
 	r.Alarm("own-mail", m.Tenant, fmt.Sprintf("Postern's own mail to recipients in %s cannot be delivered and was given up. %s", to.Domain, why))
-	return m.change(to, mail.Dropped, "given up: "+why)
+	return m.change(to, mail.Dropped, fmt.Sprintf("given up: %s", why))
 }
 
 // ownReceived is the trace field of a letter of our own.

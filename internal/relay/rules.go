@@ -28,6 +28,6 @@ func bypass(b mail.Bypass, forced string, d *mail.Decision, now time.Time) {
 	if !b.On(now) || forced != "" || d.Action == mail.Deliver || (d.Verdict == mail.Malware && !b.Malware) {
 		return
 	}
-	why := fmt.Sprintf("It was delivered although it is %s, because %s switched the bypass on until %s.", d.Verdict, b.By, b.Until.UTC().Format("2 January 15:04 UTC"))
+	why := fmt.Sprintf("It was delivered although it is %s, because %s switched the bypass on until %s.", d.Verdict, b.By, b.Until.UTC().Format("2006-01-02 15:04 UTC"))
 	d.Action, d.Reasons = mail.Deliver, append([]string{why}, d.Reasons...)
 }

@@ -112,14 +112,14 @@ func (p *parser) sameFile(data []byte) bool {
 func (p *parser) disagree(i int, odd oddity, fresh float64) {
 	part := &p.msg.Parts[i]
 	if odd&serious == 0 {
-		p.report("mime.embedded", 0, part.Path, "Encoded content stands inside the text of the message: "+describe(part))
+		p.report("mime.embedded", 0, part.Path, fmt.Sprintf("Encoded content stands inside the text of the message: %s.", describe(part)))
 		return
 	}
 	switch {
 	case fresh > 0.3 && matters(part):
-		p.report("mime.ambiguous", holdScore, part.Path, "Mail programs disagree about the parts of this message; only some of them show "+describe(part))
+		p.report("mime.ambiguous", holdScore, part.Path, fmt.Sprintf("Mail programs disagree about the parts of this message; only some of them show %s.", describe(part)))
 	default:
-		p.report("mime.differs", 5, part.Path, "Mail programs disagree about the parts of this message; only some of them show "+describe(part))
+		p.report("mime.differs", 5, part.Path, fmt.Sprintf("Mail programs disagree about the parts of this message; only some of them show %s.", describe(part)))
 	}
 }
 
@@ -129,9 +129,9 @@ func describe(part *mail.Part) string {
 		what = part.Type
 	}
 	if part.Name != "" {
-		return fmt.Sprintf("%q (%s, %d octets).", clip(part.Name), what, part.Size)
+		return fmt.Sprintf("%q (%s, %d octets)", clip(part.Name), what, part.Size)
 	}
-	return fmt.Sprintf("%s of %d octets.", what, part.Size)
+	return fmt.Sprintf("%s of %d octets", what, part.Size)
 }
 
 // matters tells whether a part that only some readers see could do harm: all but
@@ -189,7 +189,7 @@ func (p *parser) otherDecodings(h *head, part mail.Part, body, strict []byte, de
 		}
 		got := &p.msg.Parts[i]
 		if s := sniff(strict, part.Type); attached && (s != got.Sniffed || len(strict)*2 < len(d)) && matters(got) {
-			p.report("mime.decode_ambiguous", holdScore, part.Path, "Mail programs decode a file differently; only some of them get "+describe(got))
+			p.report("mime.decode_ambiguous", holdScore, part.Path, fmt.Sprintf("Mail programs decode a file differently; only some of them get %s.", describe(got)))
 		}
 	}
 	c := carver{p: p, prefix: part.Path, odd: oddDecode, depth: depth}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -150,7 +151,7 @@ func (p *parser) inside(i int, data []byte, depth int) {
 	}
 	switch {
 	case unopened[kind]:
-		p.report("archive.unknown", holdScore, part.Path, "An archive of a kind ("+kind+") that cannot be opened here; what is in it was not looked at.")
+		p.report("archive.unknown", holdScore, part.Path, fmt.Sprintf("An archive of a kind (%s) that cannot be opened here; what is in it was not looked at.", kind))
 	case kind == "tnef":
 		p.tnef(where, data, depth)
 	case kind == "ole":

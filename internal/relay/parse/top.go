@@ -48,7 +48,7 @@ func (p *parser) headerField(f *mail.Field, count map[string]int, from *[]mail.M
 		boxes, odd, _ := addressList(f.Value())
 		*from = append(*from, boxes...)
 		if odd {
-			p.report("header.from_syntax", 20, "from", "The From field can be read in more than one way: "+clip(f.Value()))
+			p.report("header.from_syntax", 20, "from", fmt.Sprintf("The From field can be read in more than one way: %s", clip(f.Value())))
 		}
 	case "reply-to":
 		p.msg.ReplyTo = p.addresses(p.msg.ReplyTo, f)

@@ -156,7 +156,7 @@ func cleanReason(a mail.Auth, against bool) string {
 	who := a.DMARC.Domain
 	switch {
 	case a.Origin.Internal:
-		return head + "; it was sent by a mailbox of the organization itself."
+		return fmt.Sprintf("%s; it was sent by a mailbox of the organization itself.", head)
 	case a.DMARC.Result == mail.ResultPass && who != "":
 		return fmt.Sprintf("%s; the sender domain %s is authenticated by DMARC.", head, who)
 	case who != "" && (a.DMARC.AlignedDKIM || a.DMARC.AlignedSPF):
@@ -164,7 +164,7 @@ func cleanReason(a mail.Auth, against bool) string {
 	case who != "":
 		return fmt.Sprintf("%s; the sender domain %s is not authenticated.", head, who)
 	}
-	return head + "; the sender is not authenticated."
+	return fmt.Sprintf("%s; the sender is not authenticated.", head)
 }
 
 func aligned(d mail.DMARC) string {

@@ -78,7 +78,8 @@ func invisible(r rune) bool {
 }
 
 // Quote is s as it may stand in a finding: one line, without invisible
-// characters, cut to 80 characters.
+// characters, cut to 80 characters, and without marks that would end the
+// quotation.
 func Quote(s string) string {
 	var b strings.Builder
 	b.WriteString("“")
@@ -93,6 +94,8 @@ func Quote(s string) string {
 			r = '·'
 		case unicode.IsSpace(r):
 			r = ' '
+		case r == '“' || r == '”':
+			r = '"'
 		}
 		b.WriteRune(r)
 		n++

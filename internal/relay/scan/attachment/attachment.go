@@ -122,7 +122,7 @@ func (f *file) title() string {
 	if top, inner, ok := strings.Cut(f.Path, "/"); ok && top != "" {
 		return fmt.Sprintf("The file %s within %s", scan.Quote(path.Base(inner)), scan.Quote(firstName(inner)))
 	}
-	return "The attachment " + scan.Quote(name)
+	return fmt.Sprintf("The attachment %s", scan.Quote(name))
 }
 
 func firstName(inner string) string {
@@ -130,8 +130,9 @@ func firstName(inner string) string {
 	return first
 }
 
+// finding is one about the file; format's first value is its title.
 func (f *file) finding(rule string, class mail.Verdict, score int, format string, a ...any) []mail.Finding {
-	return []mail.Finding{{Rule: "attachment." + rule, Class: class, Score: score, Detail: f.title() + " " + fmt.Sprintf(format, a...), Where: f.Path}}
+	return []mail.Finding{{Rule: "attachment." + rule, Class: class, Score: score, Detail: fmt.Sprintf(format, append([]any{f.title()}, a...)...), Where: f.Path}}
 }
 
 // names judges by extension.
@@ -151,7 +152,7 @@ func (f *file) names() []mail.Finding {
 		case f.within > 0 && f.few && k.class == mail.Malware:
 			score = min(score+10, 100) // packed so that filters shall not see it
 		}
-		return f.finding("type."+k.name, k.class, score, "is %s (.%s), which runs or opens something on the reader's machine when it is clicked.", k.what, e)
+		return f.finding("type."+k.name, k.class, score, "%s is %s (.%s), which runs or opens something on the reader's machine when it is clicked.", k.what, e)
 	}
 	return nil
 }
@@ -166,22 +167,22 @@ func (f *file) kind() []mail.Finding {
 	switch f.really {
 	case program:
 		if named(f.exts, "exe", "dll", "scr", "com", "sys", "cpl", "ocx", "xll", "pif") && f.known() {
-			return f.finding("content.program", mail.Malware, 30, "really is a program.")
+			return f.finding("content.program", mail.Malware, 30, "%s really is a program.")
 		}
-		return f.finding("content.program", mail.Malware, 90, "is a program, though its name (%s) does not say so.", extensionOrNone(f.exts))
+		return f.finding("content.program", mail.Malware, 90, "%s is a program, though its name (%s) does not say so.", extensionOrNone(f.exts))
 	case shortcut:
-		return f.finding("content.shortcut", mail.Malware, 70, "is a Windows shortcut, which can run any command when it is opened.")
+		return f.finding("content.shortcut", mail.Malware, 70, "%s is a Windows shortcut, which can run any command when it is opened.")
 	case help:
-		return f.finding("content.help", mail.Malware, 60, "is a compiled help file, which can run programs when it is opened.")
+		return f.finding("content.help", mail.Malware, 60, "%s is a compiled help file, which can run programs when it is opened.")
 	case oneNote:
-		return f.finding("content.onenote", mail.Suspicious, 60, "is a OneNote section; attackers hide programs behind pictures in them.")
+		return f.finding("content.onenote", mail.Suspicious, 60, "%s is a OneNote section; attackers hide programs behind pictures in them.")
 	case disk:
-		return f.finding("content.disk", mail.Suspicious, 60, "is a disk image; files in it lose the mark that they came from the Internet.")
+		return f.finding("content.disk", mail.Suspicious, 60, "%s is a disk image; files in it lose the mark that they came from the Internet.")
 	case java:
-		return f.finding("content.java", mail.Malware, 60, "is a Java program.")
+		return f.finding("content.java", mail.Malware, 60, "%s is a Java program.")
 	case script:
 		if len(f.exts) == 0 || !named(f.exts, "sh", "bash", "pl", "py", "rb", "txt", "patch", "diff", "cgi", "awk", "in") {
-			return f.finding("content.script", mail.Suspicious, 20, "is a script.")
+			return f.finding("content.script", mail.Suspicious, 20, "%s is a script.")
 		}
 	}
 	return nil
@@ -220,14 +221,17 @@ func (f *file) locked(msg *mail.Message) []mail.Finding {
 	if !f.Encrypted || sealed(f.Type) || named(f.exts, "asc", "pgp", "gpg", "p7m") {
 		return nil // encrypted for the reader's own key: S/MIME and PGP
 	}
-	what := "is encrypted"
-	if f.Container == "zip" || f.Container == "7z" || f.Container == "rar" {
-		what = "is an encrypted archive"
+	archive := f.Container == "zip" || f.Container == "7z" || f.Container == "rar"
+	told := tellsPassword(msg.Text)
+	switch {
+	case archive && told:
+		return f.finding("encrypted.password", mail.Suspicious, 80, "%s is an encrypted archive, so that nobody but its reader can look into it, and the message itself tells the password: a common way to bring malware past filters.")
+	case told:
+		return f.finding("encrypted.password", mail.Suspicious, 80, "%s is encrypted, so that nobody but its reader can look into it, and the message itself tells the password: a common way to bring malware past filters.")
+	case archive:
+		return f.finding("encrypted", mail.Suspicious, 60, "%s is an encrypted archive, so that its content could not be checked.")
 	}
-	if tellsPassword(msg.Text) {
-		return f.finding("encrypted.password", mail.Suspicious, 80, "%s, so that nobody but its reader can look into it, and the message itself tells the password: a common way to bring malware past filters.", what)
-	}
-	return f.finding("encrypted", mail.Suspicious, 60, "%s, so that its content could not be checked.", what)
+	return f.finding("encrypted", mail.Suspicious, 60, "%s is encrypted, so that its content could not be checked.")
 }
 
 func sealed(mediaType string) bool {
@@ -255,13 +259,13 @@ func tellsPassword(text string) bool {
 // archives.
 func (f *file) unopened() []mail.Finding {
 	if f.really == strangeArchive || f.Container == "" && named(f.exts, strangeArchives...) && f.really != textual {
-		return f.finding("archive.unsupported", mail.Suspicious, 50, "is an archive of a kind that could not be unpacked, so its content was not checked.")
+		return f.finding("archive.unsupported", mail.Suspicious, 50, "%s is an archive of a kind that could not be unpacked, so its content was not checked.")
 	}
 	if f.Container == "" && !f.Encrypted && f.really == zipped && named(f.exts, "zip", "7z", "rar") && f.Truncated {
-		return f.finding("archive.limit", mail.Suspicious, 50, "is an archive too large to be unpacked, so its content was not checked.")
+		return f.finding("archive.limit", mail.Suspicious, 50, "%s is an archive too large to be unpacked, so its content was not checked.")
 	}
 	if f.within >= 3 && f.Container != "" && isArchive(f.Container) {
-		return f.finding("archive.nested", mail.Suspicious, 30, "is packed into %d archives, one in the other.", f.within)
+		return f.finding("archive.nested", mail.Suspicious, 30, "%s is packed into %d archives, one in the other.", f.within)
 	}
 	return nil
 }

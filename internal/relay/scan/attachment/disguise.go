@@ -35,13 +35,13 @@ func (f *file) nameTrick(name string) []mail.Finding {
 	_, bad := dangerous[extension(name)]
 	switch {
 	case strings.ContainsFunc(name, override):
-		return f.finding("name.reversed", mail.Malware, 80, "has a name with characters that turn the direction of writing, so that its end (.%s) is shown as something else.", extension(name))
+		return f.finding("name.reversed", mail.Malware, 80, "%s has a name with characters that turn the direction of writing, so that its end (.%s) is shown as something else.", extension(name))
 	case strings.ContainsFunc(name, bidi) && bad, strings.ContainsFunc(name, zeroWidth) && bad:
-		return f.finding("name.invisible", mail.Malware, 50, "has invisible characters in its name and is of a dangerous type (.%s).", extension(name))
+		return f.finding("name.invisible", mail.Malware, 50, "%s has invisible characters in its name and is of a dangerous type (.%s).", extension(name))
 	case strings.Contains(name, strings.Repeat(" ", 10)):
-		return f.finding("name.blanks", mail.Malware, 60, "has a long row of blanks in its name, which pushes its true end (.%s) out of sight.", extension(name))
+		return f.finding("name.blanks", mail.Malware, 60, "%s has a long row of blanks in its name, which pushes its true end (.%s) out of sight.", extension(name))
 	case bad && documents[innerExtension(name)]:
-		return f.finding("name.double", mail.Malware, 40, "has two extensions: it looks like a harmless .%s, but is a .%s.", innerExtension(name), extension(name))
+		return f.finding("name.double", mail.Malware, 40, "%s has two extensions: it looks like a harmless .%s, but is a .%s.", innerExtension(name), extension(name))
 	}
 	return nil
 }
@@ -68,11 +68,11 @@ func (f *file) mismatch() []mail.Finding {
 	switch f.really {
 	case markup:
 		if named(f.exts, "pdf", "doc", "docx", "xlsx", "jpg", "png", "zip", "pptx") {
-			return f.finding("content.html", mail.Phish, 50, "is a web page, though its name ends in .%s.", e)
+			return f.finding("content.html", mail.Phish, 50, "%s is a web page, though its name ends in .%s.", e)
 		}
 	case ole, zipped, richText:
 		if named(f.exts, "pdf", "jpg", "jpeg", "png", "gif", "txt", "csv") {
-			return f.finding("content.other", mail.Suspicious, 50, "is a document or an archive, though its name ends in .%s.", e)
+			return f.finding("content.other", mail.Suspicious, 50, "%s is a document or an archive, though its name ends in .%s.", e)
 		}
 	}
 	return nil
@@ -110,13 +110,13 @@ func (f *file) active() []mail.Finding {
 	}
 	switch {
 	case drawing:
-		return f.finding("active.drawing", mail.Phish, 60, "is a drawing (SVG) with program code in it, which runs when it is opened.")
+		return f.finding("active.drawing", mail.Phish, 60, "%s is a drawing (SVG) with program code in it, which runs when it is opened.")
 	case hidden >= 2:
-		return f.finding("active.hidden", mail.Phish, 60, "is a web page whose program code hides what it does; opened from disk it runs out of sight of any filter.")
+		return f.finding("active.hidden", mail.Phish, 60, "%s is a web page whose program code hides what it does; opened from disk it runs out of sight of any filter.")
 	case hidden == 1:
-		return f.finding("active.page", mail.Phish, 40, "is a web page with program code that leads elsewhere or unpacks something.")
+		return f.finding("active.page", mail.Phish, 40, "%s is a web page with program code that leads elsewhere or unpacks something.")
 	}
-	return f.finding("active.script", mail.Phish, 20, "is a web page with program code in it.")
+	return f.finding("active.script", mail.Phish, 20, "%s is a web page with program code in it.")
 }
 
 func containsAny(low []byte, words []string) bool {

@@ -58,7 +58,7 @@ func subject(msg *mail.Message, add adder) {
 	if rawOctets(msg.Header, "Subject") {
 		add("subject.raw", 20, "The subject holds characters that no header may hold.")
 	}
-	styled(s, "subject", add)
+	styled(s, "subject", "The subject", add)
 }
 
 // scrambled reports whether a word is a random mark: letters and digits mixed, or
@@ -107,7 +107,7 @@ func scrambled(w string) bool {
 
 // styled judges letters that are drawn as symbols, and signs in front of a text:
 // both are there to catch the eye and to be no words to a filter.
-func styled(s, what string, add adder) {
+func styled(s, rule, what string, add adder) {
 	drawn, signs, swapped := 0, 0, 0
 	var last rune
 	for i, r := range s {
@@ -130,15 +130,15 @@ func styled(s, what string, add adder) {
 	}
 	switch {
 	case drawn >= 3:
-		add("styled."+what, 50, "The %s is drawn with symbols instead of letters, so that filters shall not read it.", what)
+		add("styled."+rule, 50, "%s is drawn with symbols instead of letters, so that filters shall not read it.", what)
 	case signs >= 2:
-		add("signs."+what, 30, "The %s begins with a row of signs.", what)
+		add("signs."+rule, 30, "%s begins with a row of signs.", what)
 	}
 	if swapped > 0 {
-		add("swapped."+what, 30, "The %s has letters and digits put for others that look like them, so that filters shall not read it.", what)
+		add("swapped."+rule, 30, "%s has letters and digits put for others that look like them, so that filters shall not read it.", what)
 	}
 	if strings.Count(s, "_") >= 2 && !strings.Contains(s, "://") && !strings.Contains(s, ".") && wordsJoined(s) {
-		add("joined."+what, 15, "The %s has words joined by underscores.", what)
+		add("joined."+rule, 15, "%s has words joined by underscores.", what)
 	}
 }
 
@@ -167,7 +167,7 @@ func author(msg *mail.Message, about scan.About, add adder) {
 	from := msg.From[0]
 	local, _ := mail.SplitAddress(from.Addr)
 	domain := mail.DomainOf(from.Addr)
-	styled(from.Name, "sender's name", add)
+	styled(from.Name, "sender's name", "The sender's name", add)
 	if rawOctets(msg.Header, "From") {
 		add("from.raw", 15, "The sender's name holds characters that no header may hold.")
 	}

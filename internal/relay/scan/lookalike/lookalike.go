@@ -36,10 +36,10 @@ func (*Scanner) Scan(ctx context.Context, msg *mail.Message, about scan.About) (
 		}
 	}
 	for _, m := range msg.From {
-		check(mail.DomainOf(m.Addr), "From", "The sender's domain", 0)
+		check(mail.DomainOf(m.Addr), "From", "The sender's domain %s", 0)
 	}
 	for _, m := range msg.ReplyTo {
-		check(mail.DomainOf(m.Addr), "Reply-To", "The domain that answers go to", 0)
+		check(mail.DomainOf(m.Addr), "Reply-To", "The domain %s that answers go to", 0)
 	}
 	links := 0
 	for _, l := range msg.Links {
@@ -54,7 +54,7 @@ func (*Scanner) Scan(ctx context.Context, msg *mail.Message, about scan.About) (
 			continue
 		}
 		before := len(found)
-		check(t.Host, l.Path, "A link leads to the domain", -10)
+		check(t.Host, l.Path, "The domain %s that a link leads to", -10)
 		links += len(found) - before
 	}
 	if f, ok := brand(msg, about); ok {
@@ -102,8 +102,9 @@ func label(domain string) string {
 	return l
 }
 
-// compare returns the strongest thing to say about domain. less is added to the
-// score, because a link is a weaker sign than a sender.
+// compare returns the strongest thing to say about domain. what is a format that
+// names it; less is added to the score, because a link is a weaker sign than a
+// sender.
 func (c *comparer) compare(domain, where, what string, less int) (mail.Finding, bool) {
 	if scan.Within(domain, c.good) {
 		return mail.Finding{}, false
@@ -124,7 +125,7 @@ func (c *comparer) compare(domain, where, what string, less int) (mail.Finding, 
 		if score > best.Score {
 			best = mail.Finding{
 				Rule: "lookalike." + rule, Class: mail.Phish, Score: score, Where: where,
-				Detail: fmt.Sprintf("%s %s %s %s.", what, shown(domain), how, t.domain),
+				Detail: fmt.Sprintf(how, fmt.Sprintf(what, shown(domain)), t.domain),
 			}
 		}
 	}
@@ -140,7 +141,7 @@ func mixedFinding(domain, where, what string, less int) (mail.Finding, bool) {
 		if mixed(l) {
 			return mail.Finding{
 				Rule: "lookalike.mixed", Class: mail.Phish, Score: 50 + less, Where: where,
-				Detail: fmt.Sprintf("%s %s mixes letters of several scripts that look alike.", what, shown(domain)),
+				Detail: fmt.Sprintf("%s mixes letters of several scripts that look alike.", fmt.Sprintf(what, shown(domain))),
 			}, true
 		}
 	}
@@ -159,39 +160,40 @@ func shown(domain string) string {
 	return fmt.Sprintf("%s (%s)", domain, scan.Quote(strings.Join(labels, ".")))
 }
 
-// imitated says how domain imitates t: the rule, its points and the words.
+// imitated says how domain imitates t: the rule, its points, and the format of a
+// sentence about both.
 func (t target) imitated(domain, front, name, looks string) (rule string, score int, how string) {
 	if t.embedded(front) {
-		return "subdomain", 60, "only begins like that of"
+		return "subdomain", 60, "%s only begins like that of %s."
 	}
 	if len(t.name) < 4 {
 		if looks == t.looks && name != t.name && strings.Contains(domain, "xn--") {
-			return "confusable", 70, "looks like"
+			return "confusable", 70, "%s looks like %s."
 		}
 		return "", 0, ""
 	}
 	switch {
 	case name == t.name && !t.brand:
-		return "tld", 30, "differs only in its ending from"
+		return "tld", 30, "%s differs only in its ending from %s."
 	case name == t.name:
 		return "", 0, ""
 	case looks == t.looks && (len(name) >= 5 || strings.Contains(domain, "xn--")):
-		return "confusable", 70, "is hard to tell from"
+		return "confusable", 70, "%s is hard to tell from %s."
 	case strings.Contains(looks, t.looks) && strings.Contains(name, "xn--"):
-		return "confusable", 60, "contains letters that look like"
+		return "confusable", 60, "%s contains letters that look like %s."
 	}
 	if score := t.combined(name); score > 0 {
-		return "combined", score, "puts words around the name of"
+		return "combined", score, "%s puts words around the name of %s."
 	}
 	if t.typo(name) {
 		score := 50
 		if t.brand {
 			score = 40
 		}
-		return "typo", score, "is one letter away from"
+		return "typo", score, "%s is one letter away from %s."
 	}
 	if !t.brand && len(t.name) >= 10 && distance(name, t.name, 2) == 2 {
-		return "typo", 35, "is two letters away from"
+		return "typo", 35, "%s is two letters away from %s."
 	}
 	return "", 0, ""
 }

@@ -27,7 +27,7 @@ func compound(p *mail.Part) []mail.Finding {
 	if len(c.source) > 0 {
 		found = append(found, vba(p, string(c.source)))
 	} else if c.project {
-		found = append(found, finding(p, "vba.stomped", mail.Malware, 60, "contains a macro whose source text was removed, so that only Office can see what it does."))
+		found = append(found, finding(p, "vba.stomped", mail.Malware, 60, "%s contains a macro whose source text was removed, so that only Office can see what it does."))
 	}
 	if c.sheets > 0 {
 		found = append(found, sheet(p, c.autoOpen)...)
@@ -36,19 +36,19 @@ func compound(p *mail.Part) []mail.Finding {
 		found = append(found, dde(p))
 	}
 	if c.program {
-		found = append(found, finding(p, "object.program", mail.Malware, 80, "contains an embedded program or script."))
+		found = append(found, finding(p, "object.program", mail.Malware, 80, "%s contains an embedded program or script."))
 	}
 	if c.equation {
-		found = append(found, finding(p, "object.equation", mail.Malware, 80, "contains an object of the old equation editor, which is used to run code through its faults (CVE-2017-11882)."))
+		found = append(found, finding(p, "object.equation", mail.Malware, 80, "%s contains an object of the old equation editor, which is used to run code through its faults (CVE-2017-11882)."))
 	}
 	if c.action {
-		found = append(found, finding(p, "action.program", mail.Malware, 60, "starts a program when something in it is clicked or pointed at."))
+		found = append(found, finding(p, "action.program", mail.Malware, 60, "%s starts a program when something in it is clicked or pointed at."))
 	}
 	if c.locked && !p.Encrypted { // else attachment says so
-		found = append(found, finding(p, "encrypted", mail.Suspicious, 60, "is encrypted, so that its content could not be checked."))
+		found = append(found, finding(p, "encrypted", mail.Suspicious, 60, "%s is encrypted, so that its content could not be checked."))
 	}
 	if c.broken {
-		found = append(found, finding(p, "ole.broken", mail.Suspicious, 50, "is damaged in a way that kept it from being checked."))
+		found = append(found, finding(p, "ole.broken", mail.Suspicious, 50, "%s is damaged in a way that kept it from being checked."))
 	}
 	return found
 }

@@ -73,7 +73,7 @@ func title(p *mail.Part) string {
 	if name == "" {
 		name = p.Path
 	}
-	return "The document " + scan.Quote(name)
+	return fmt.Sprintf("The document %s", scan.Quote(name))
 }
 
 func isDocument(name string) bool {
@@ -84,8 +84,9 @@ func isDocument(name string) bool {
 	return false
 }
 
+// finding is one about the document; format's first value is its title.
 func finding(p *mail.Part, rule string, class mail.Verdict, score int, format string, a ...any) mail.Finding {
-	return mail.Finding{Rule: "macro." + rule, Class: class, Score: score, Where: p.Path, Detail: title(p) + " " + fmt.Sprintf(format, a...)}
+	return mail.Finding{Rule: "macro." + rule, Class: class, Score: score, Where: p.Path, Detail: fmt.Sprintf(format, append([]any{title(p)}, a...)...)}
 }
 
 // starters are procedures that Office runs by itself, in lower case (MS-OFFMACRO
@@ -162,13 +163,13 @@ func vba(p *mail.Part, source string) mail.Finding {
 	strong := len(does) > weak || weak >= 3
 	switch {
 	case auto != "" && strong:
-		return finding(p, "vba.malicious", mail.Malware, 80, "contains a macro that runs by itself (%s) and %s.", auto, list(does))
+		return finding(p, "vba.malicious", mail.Malware, 80, "%s contains a macro that runs by itself (%s) and %s.", auto, list(does))
 	case strong:
-		return finding(p, "vba.suspicious", mail.Malware, 50, "contains a macro that %s.", list(does))
+		return finding(p, "vba.suspicious", mail.Malware, 50, "%s contains a macro that %s.", list(does))
 	case auto != "":
-		return finding(p, "vba.auto", mail.Suspicious, 50, "contains a macro that runs by itself when the document is opened (%s).", auto)
+		return finding(p, "vba.auto", mail.Suspicious, 50, "%s contains a macro that runs by itself when the document is opened (%s).", auto)
 	}
-	return finding(p, "vba", mail.Suspicious, 30, "contains a macro.")
+	return finding(p, "vba", mail.Suspicious, 30, "%s contains a macro.")
 }
 
 // weakCall are calls that honest macros make too; one alone says little.
@@ -191,7 +192,7 @@ func list(does []string) string {
 // sheet is the finding of an Excel 4.0 macro sheet.
 func sheet(p *mail.Part, auto bool) []mail.Finding {
 	if auto {
-		return []mail.Finding{finding(p, "xlm.auto", mail.Malware, 80, "contains an Excel 4.0 macro sheet that runs by itself, a technique only malware still uses.")}
+		return []mail.Finding{finding(p, "xlm.auto", mail.Malware, 80, "%s contains an Excel 4.0 macro sheet that runs by itself, a technique only malware still uses.")}
 	}
-	return []mail.Finding{finding(p, "xlm", mail.Malware, 60, "contains an Excel 4.0 macro sheet, a technique that hardly anybody but malware still uses.")}
+	return []mail.Finding{finding(p, "xlm", mail.Malware, 60, "%s contains an Excel 4.0 macro sheet, a technique that hardly anybody but malware still uses.")}
 }

@@ -47,7 +47,7 @@ func relation(p *mail.Part, kind, target, mode string) (mail.Finding, bool) {
 	low := strings.ToLower(target)
 	for _, w := range []string{"powershell", "cmd.exe", "mshta", "ms-msdt:", "search-ms:", "javascript:", "vbscript:", "wscript", "mk:@msitstore"} {
 		if strings.Contains(low, w) {
-			return finding(p, "action.program", mail.Malware, 70, "starts a program when something in it is clicked or pointed at."), true
+			return finding(p, "action.program", mail.Malware, 70, "%s starts a program when something in it is clicked or pointed at."), true
 		}
 	}
 	if !strings.EqualFold(mode, "External") || !remote(low) {
@@ -55,14 +55,14 @@ func relation(p *mail.Part, kind, target, mode string) (mail.Finding, bool) {
 	}
 	switch kind {
 	case "attachedtemplate":
-		return finding(p, "template.remote", mail.Malware, 70, "loads its template, which may contain macros, from elsewhere when it is opened (%s).", short(target)), true
+		return finding(p, "template.remote", mail.Malware, 70, "%s loads its template, which may contain macros, from elsewhere when it is opened (%s).", short(target)), true
 	case "oleobject", "package", "control":
-		return finding(p, "object.remote", mail.Malware, 70, "loads an embedded object from elsewhere when it is opened (%s).", short(target)), true
+		return finding(p, "object.remote", mail.Malware, 70, "%s loads an embedded object from elsewhere when it is opened (%s).", short(target)), true
 	case "frame", "subdocument", "externallinkpath", "afchunk":
-		return finding(p, "frame.remote", mail.Suspicious, 50, "loads part of its content from elsewhere when it is opened (%s).", short(target)), true
+		return finding(p, "frame.remote", mail.Suspicious, 50, "%s loads part of its content from elsewhere when it is opened (%s).", short(target)), true
 	case "image":
 		if strings.HasPrefix(low, `\\`) || strings.HasPrefix(low, "file:") {
-			return finding(p, "image.remote", mail.Suspicious, 50, "makes Windows sign in to a foreign server when it is opened (%s).", short(target)), true
+			return finding(p, "image.remote", mail.Suspicious, 50, "%s makes Windows sign in to a foreign server when it is opened (%s).", short(target)), true
 		}
 	}
 	return mail.Finding{}, false
@@ -91,13 +91,13 @@ func fields(p *mail.Part) []mail.Finding {
 		found = append(found, dde(p))
 	}
 	if bytes.Contains(d, []byte(`ProgID="Equation.3"`)) {
-		found = append(found, finding(p, "object.equation", mail.Malware, 50, "contains an object of the old equation editor, which is used to run code through its faults (CVE-2017-11882)."))
+		found = append(found, finding(p, "object.equation", mail.Malware, 50, "%s contains an object of the old equation editor, which is used to run code through its faults (CVE-2017-11882)."))
 	}
 	if bytes.Contains(d, []byte("ppaction://program")) {
-		found = append(found, finding(p, "action.program", mail.Malware, 60, "starts a program when something in it is clicked or pointed at."))
+		found = append(found, finding(p, "action.program", mail.Malware, 60, "%s starts a program when something in it is clicked or pointed at."))
 	}
 	if bytes.Contains(d, []byte("macroEnabled")) && strings.HasSuffix(p.Path, "[Content_Types].xml") && !macroName(p.Path) {
-		found = append(found, finding(p, "vba.hidden", mail.Suspicious, 50, "contains macros, though its name is that of a document without."))
+		found = append(found, finding(p, "vba.hidden", mail.Suspicious, 50, "%s contains macros, though its name is that of a document without."))
 	}
 	return found
 }
@@ -170,7 +170,7 @@ func hasDDE(s []byte) bool {
 }
 
 func dde(p *mail.Part) mail.Finding {
-	return finding(p, "dde", mail.Malware, 70, "contains a DDE link, which starts another program when the document is opened.")
+	return finding(p, "dde", mail.Malware, 70, "%s contains a DDE link, which starts another program when the document is opened.")
 }
 
 // flatXML looks at single-file XML documents of Word and Excel 2003.
@@ -184,10 +184,10 @@ func flatXML(p *mail.Part) []mail.Finding {
 		found = append(found, dde(p))
 	}
 	if bytes.Contains(d, []byte("editdata.mso")) || bytes.Contains(d, []byte(`macrosPresent="yes"`)) || bytes.Contains(d, []byte("vbaProject.bin")) {
-		found = append(found, finding(p, "vba.xml", mail.Malware, 60, "contains a macro, hidden in an XML document."))
+		found = append(found, finding(p, "vba.xml", mail.Malware, 60, "%s contains a macro, hidden in an XML document."))
 	}
 	if bytes.Contains(d, []byte("attachedTemplate")) && bytes.Contains(d, []byte("http")) && bytes.Contains(d, []byte(`TargetMode="External"`)) {
-		found = append(found, finding(p, "template.remote", mail.Malware, 60, "loads its template, which may contain macros, from elsewhere when it is opened."))
+		found = append(found, finding(p, "template.remote", mail.Malware, 60, "%s loads its template, which may contain macros, from elsewhere when it is opened."))
 	}
 	return found
 }

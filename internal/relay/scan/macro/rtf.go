@@ -53,11 +53,11 @@ func richText(p *mail.Part) []mail.Finding {
 	case len(found) > 0:
 		return found[:1]
 	case update:
-		return []mail.Finding{finding(p, "rtf.update", mail.Malware, 60, "loads an embedded object by itself when it is opened.")}
+		return []mail.Finding{finding(p, "rtf.update", mail.Malware, 60, "%s loads an embedded object by itself when it is opened.")}
 	case bytes.Contains(low, []byte(`\*\template http`)) || bytes.Contains(low, []byte(`{\*\template \\`)):
-		return []mail.Finding{finding(p, "template.remote", mail.Malware, 70, "loads its template from elsewhere when it is opened.")}
+		return []mail.Finding{finding(p, "template.remote", mail.Malware, 70, "%s loads its template from elsewhere when it is opened.")}
 	case objects > 0:
-		return []mail.Finding{finding(p, "rtf.object", mail.Suspicious, 30, "contains an embedded object.")}
+		return []mail.Finding{finding(p, "rtf.object", mail.Suspicious, 30, "%s contains an embedded object.")}
 	case hasRTFDDE(low):
 		return []mail.Finding{dde(p)}
 	}
@@ -134,15 +134,15 @@ func rtfObject(p *mail.Part, o []byte) (mail.Finding, bool) {
 	low := strings.ToLower(string(o[:min(len(o), 4096)]))
 	switch {
 	case strings.Contains(low, "equation.") || strings.Contains(low, "equation native") || bytes.Contains(o, []byte("\x02\xce\x02\x00\x00\x00\x00\x00\xc0\x00\x00\x00\x00\x00\x00F")):
-		return finding(p, "object.equation", mail.Malware, 80, "contains an object of the old equation editor, which is used to run code through its faults (CVE-2017-11882)."), true
+		return finding(p, "object.equation", mail.Malware, 80, "%s contains an object of the old equation editor, which is used to run code through its faults (CVE-2017-11882)."), true
 	case strings.Contains(low, "package\x00") && (packaged(o) || packagedAnywhere(o)):
-		return finding(p, "object.program", mail.Malware, 80, "contains an embedded program or script."), true
+		return finding(p, "object.program", mail.Malware, 80, "%s contains an embedded program or script."), true
 	case strings.Contains(low, "package\x00"):
-		return finding(p, "object.package", mail.Suspicious, 50, "contains an embedded file."), true
+		return finding(p, "object.package", mail.Suspicious, 50, "%s contains an embedded file."), true
 	case strings.Contains(low, "ole2link") || strings.Contains(low, "otkloadr"):
-		return finding(p, "object.remote", mail.Malware, 80, "contains a link that loads code from elsewhere when it is opened (CVE-2017-0199)."), true
+		return finding(p, "object.remote", mail.Malware, 80, "%s contains a link that loads code from elsewhere when it is opened (CVE-2017-0199)."), true
 	case strings.Contains(low, "excel.") || strings.Contains(low, "word."):
-		return finding(p, "object.document", mail.Suspicious, 50, "contains another document embedded in it, which could carry macros."), true
+		return finding(p, "object.document", mail.Suspicious, 50, "%s contains another document embedded in it, which could carry macros."), true
 	}
 	return mail.Finding{}, false
 }

@@ -118,7 +118,10 @@ func read(r reply) ([]mail.Finding, error) {
 	}
 	top, class := r.top()
 	f := mail.Finding{Rule: "rspamd." + strings.ReplaceAll(r.Action, " ", "-"), Class: class}
-	f.Detail = fmt.Sprintf("rspamd gives it %.1f of %.1f points (%s)%s.", r.Score, r.Required, r.Action, top)
+	f.Detail = fmt.Sprintf("rspamd gives it %.1f of %.1f points (%s).", r.Score, r.Required, r.Action)
+	if top != "" {
+		f.Detail = fmt.Sprintf("rspamd gives it %.1f of %.1f points (%s), mostly for %s.", r.Score, r.Required, r.Action, top)
+	}
 	switch r.Action {
 	case "reject":
 		f.Score = 80
@@ -164,8 +167,5 @@ func (r reply) top() (text string, class mail.Verdict) {
 	for _, s := range all[:min(len(all), 3)] {
 		names = append(names, fmt.Sprintf("%s %.1f", s.name, s.score))
 	}
-	if len(names) == 0 {
-		return "", class
-	}
-	return ", mostly for " + strings.Join(names, ", "), class
+	return strings.Join(names, ", "), class
 }
