@@ -20,6 +20,7 @@ var floors = map[string]int{
 	"internal/corpus":           0,
 	"internal/lineartest":       0,
 	"internal/freeport":         0,
+	"internal/reason":           0,
 	"internal/store":            1,
 	"internal/spool":            1,
 	"internal/dns":              1,
