@@ -67,12 +67,8 @@ func (d *domainAddCmd) Run(c *console) error {
 		}
 		domain.MTAs = append(domain.MTAs, m)
 	}
-	return c.with(func(o *opened) error {
+	return c.withTenant(d.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, d.Tenant)
-		if err != nil {
-			return err
-		}
 		domain.Tenant = t.ID
 		added, err := a.AddDomain(c.ctx, domain)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"postern/internal/admin"
 	"postern/internal/exchange"
 	"postern/internal/exchange/signin"
+	"postern/internal/mail"
 )
 
 type exchangeCmd struct {
@@ -51,12 +52,8 @@ func notConnected(tenant string) error {
 
 // onExchange runs a verb on a connected tenant.
 func (c *console) onExchange(tenant string, f func(x *admin.Exchange, id string, e *exchange.Engine, spec exchange.Spec) error) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, tenant)
-		if err != nil {
-			return err
-		}
 		engine, err := x.Engine(c.ctx, t.ID)
 		if errors.Is(err, admin.ErrNotConnected) {
 			return notConnected(t.ID)
@@ -111,12 +108,8 @@ func (e *exchangeConnectCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return c.with(func(o *opened) error {
+	return c.withTenant(e.Tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, e.Tenant)
-		if err != nil {
-			return err
-		}
 		conn, err := x.Connect(c.ctx, t.ID, cred)
 		if err != nil {
 			return err
@@ -180,12 +173,8 @@ func (e *exchangeStatusCmd) Run(c *console) error {
 type exchangeDisconnectCmd struct{ exchangeTenant }
 
 func (e *exchangeDisconnectCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(e.Tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, e.Tenant)
-		if err != nil {
-			return err
-		}
 		steps, err := x.Disconnect(c.ctx, t.ID)
 		if errors.Is(err, admin.ErrNotConnected) {
 			return fmt.Errorf("tenant %s is not connected to Exchange", t.ID)

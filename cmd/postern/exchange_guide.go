@@ -8,6 +8,7 @@ import (
 	"postern/internal/admin"
 	"postern/internal/exchange"
 	"postern/internal/exchange/guide"
+	"postern/internal/mail"
 )
 
 type exchangeGuideCmd struct {
@@ -20,12 +21,8 @@ type exchangeGuideCmd struct {
 // Run prints the same set-up as steps for a person. With a connected tenant each
 // step is marked as done or open.
 func (e *exchangeGuideCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(e.Tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, e.Tenant)
-		if err != nil {
-			return err
-		}
 		spec, err := x.Spec(c.ctx, t.ID)
 		if err != nil {
 			return err

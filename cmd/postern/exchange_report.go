@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"postern/internal/mail"
 )
 
 type exchangeReportCmd struct {
@@ -22,12 +24,8 @@ func (e *exchangeReportCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return c.with(func(o *opened) error {
+	return c.withTenant(e.Tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, e.Tenant)
-		if err != nil {
-			return err
-		}
 		r, err := x.ImportReport(c.ctx, t.ID, octets)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"postern/internal/admin"
 	"postern/internal/exchange"
 	"postern/internal/exchange/adminapi"
+	"postern/internal/mail"
 )
 
 // exchangeChoices are the options of the set-up; what is given to apply is kept.
@@ -188,12 +189,8 @@ type exchangeScriptCmd struct {
 }
 
 func (e *exchangeScriptCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(e.Tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, e.Tenant)
-		if err != nil {
-			return err
-		}
 		spec, err := x.Spec(c.ctx, t.ID)
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"postern/internal/mail"
 )
 
 type keyCmd struct {
@@ -17,12 +19,8 @@ type keyRotateCmd struct {
 }
 
 func (k *keyRotateCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(k.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, k.Tenant)
-		if err != nil {
-			return err
-		}
 		key, err := a.RotateKey(c.ctx, t.ID)
 		if err != nil {
 			return err
@@ -39,12 +37,8 @@ type keyRetireCmd struct {
 }
 
 func (k *keyRetireCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(k.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, k.Tenant)
-		if err != nil {
-			return err
-		}
 		retired, warning, err := a.RetireKey(c.ctx, t.ID)
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/dns"
+	"postern/internal/mail"
 	"postern/internal/relay"
 	"postern/internal/seal"
 	"postern/internal/store"
@@ -125,6 +126,17 @@ func (c *console) with(f func(o *opened) error) error {
 	}
 	defer o.close()
 	return f(o)
+}
+
+// withTenant runs a verb on one tenant, given by its id or name.
+func (c *console) withTenant(name string, f func(o *opened, t mail.Tenant) error) error {
+	return c.with(func(o *opened) error {
+		t, err := o.admin().Tenant(c.ctx, name)
+		if err != nil {
+			return err
+		}
+		return f(o, t)
+	})
 }
 
 // exchangePort is where Exchange finds us under our public name and addresses,

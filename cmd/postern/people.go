@@ -27,8 +27,8 @@ type peopleAddCmd struct {
 }
 
 func (p *peopleAddCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, rules, err := o.rulesOf(c, p.Tenant)
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
+		rules, err := o.store.Rules(c.ctx, t.ID)
 		if err != nil {
 			return err
 		}
@@ -50,11 +50,7 @@ type peopleListCmd struct {
 }
 
 func (p *peopleListCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		return printPeople(c, o, t.ID)
 	})
 }
@@ -81,11 +77,7 @@ type peopleRemoveCmd struct {
 }
 
 func (p *peopleRemoveCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		if _, err := o.admin().RemovePerson(c.ctx, t.ID, p.Name); err != nil {
 			return err
 		}

@@ -76,24 +76,14 @@ func printPolicy(w io.Writer, views []policyView) {
 type policyShowCmd struct{ policyScope }
 
 func (p *policyShowCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		_, rules, err := o.rulesOf(c, p.Tenant)
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
+		rules, err := o.store.Rules(c.ctx, t.ID)
 		if err != nil {
 			return err
 		}
 		views := viewPolicy(rules, p.scope())
 		return c.print(views, func(w io.Writer) { printPolicy(w, views) })
 	})
-}
-
-// rulesOf are a tenant's rules, by its id or name.
-func (o *opened) rulesOf(c *console, name string) (mail.Tenant, mail.Rules, error) {
-	t, err := o.admin().Tenant(c.ctx, name)
-	if err != nil {
-		return t, mail.Rules{}, err
-	}
-	rules, err := o.store.Rules(c.ctx, t.ID)
-	return t, rules, err
 }
 
 // policyChoice is what the command line decides.
@@ -145,8 +135,8 @@ func (p *policyChoice) choices(rules mail.Rules) (mail.Choices, error) {
 type policySetCmd struct{ policyChoice }
 
 func (p *policySetCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, rules, err := o.rulesOf(c, p.Tenant)
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
+		rules, err := o.store.Rules(c.ctx, t.ID)
 		if err != nil {
 			return err
 		}
@@ -192,8 +182,8 @@ type movedView struct {
 }
 
 func (p *policyTestCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, rules, err := o.rulesOf(c, p.Tenant)
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
+		rules, err := o.store.Rules(c.ctx, t.ID)
 		if err != nil {
 			return err
 		}
@@ -242,12 +232,8 @@ type policyUndoCmd struct {
 }
 
 func (p *policyUndoCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
 		change, err := a.UndoRules(c.ctx, t.ID, 0)
 		if err != nil {
 			return err
@@ -281,11 +267,7 @@ type policyHistoryCmd struct {
 }
 
 func (p *policyHistoryCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		changes, err := o.store.RulesHistory(c.ctx, t.ID, p.Limit)
 		if err != nil {
 			return err
@@ -311,13 +293,10 @@ type policyGroupCmd struct {
 }
 
 func (p *policyGroupCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
 		var change store.RulesChange
+		var err error
 		switch {
 		case p.Remove:
 			change, err = a.RemoveScope(c.ctx, t.ID, mail.Scope{Kind: mail.ScopeGroup, Name: p.Name})
@@ -354,13 +333,10 @@ type policyBypassCmd struct {
 }
 
 func (p *policyBypassCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
 		var b mail.Bypass
+		var err error
 		if p.End {
 			err = a.EndBypass(c.ctx, t.ID)
 		} else {
@@ -385,11 +361,7 @@ type policyAgainCmd struct {
 }
 
 func (p *policyAgainCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, p.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
 		again := &replay.Again{Store: o.store, Note: o.admin().NoteRelease}
 		run := func() (replay.Tally, error) { return again.Look(c.ctx, t.ID, func(replay.Tally) {}) }
 		if p.Release {

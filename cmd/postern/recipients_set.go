@@ -57,11 +57,7 @@ type recipientsShowCmd struct {
 }
 
 func (r *recipientsShowCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, r.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(r.Tenant, func(o *opened, t mail.Tenant) error {
 		now, err := o.store.Recipients(c.ctx, t.ID)
 		if err != nil {
 			return err
@@ -83,12 +79,8 @@ type recipientsSetCmd struct {
 }
 
 func (r *recipientsSetCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(r.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, r.Tenant)
-		if err != nil {
-			return err
-		}
 		next, err := o.store.Recipients(c.ctx, t.ID)
 		if err != nil {
 			return err

@@ -30,11 +30,7 @@ type requestListCmd struct {
 }
 
 func (r *requestListCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, r.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(r.Tenant, func(o *opened, t mail.Tenant) error {
 		all, err := o.store.OpenRequests(c.ctx, t.ID)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"postern/internal/mail"
 	"postern/internal/report"
 )
 
@@ -26,12 +27,8 @@ type scheduleView struct {
 }
 
 func (s *scheduleCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(s.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, s.Tenant)
-		if err != nil {
-			return err
-		}
 		if s.Every != "" {
 			next := report.Schedule{Every: s.Every, Hour: s.Hour, To: s.To, Language: s.Language}
 			if s.Every == "never" {

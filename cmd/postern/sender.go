@@ -73,12 +73,8 @@ func afterDays(days int) time.Time {
 }
 
 func addEntry(c *console, tenant, sender string, e mail.ListEntry) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, tenant)
-		if err != nil {
-			return err
-		}
 		added, err := a.AddEntry(c.ctx, t.ID, sender, e)
 		if err != nil {
 			return err
@@ -96,11 +92,7 @@ type senderListCmd struct {
 }
 
 func (s *senderListCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, s.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(s.Tenant, func(o *opened, t mail.Tenant) error {
 		rules, err := o.store.Rules(c.ctx, t.ID)
 		if err != nil {
 			return err
@@ -123,12 +115,8 @@ type senderRemoveCmd struct {
 }
 
 func (s *senderRemoveCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(s.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, s.Tenant)
-		if err != nil {
-			return err
-		}
 		if err := a.RemoveEntry(c.ctx, t.ID, s.ID); err != nil {
 			return err
 		}

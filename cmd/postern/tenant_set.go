@@ -31,12 +31,8 @@ type tenantSettings struct {
 }
 
 func (s *tenantSetCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(s.Tenant, func(o *opened, t mail.Tenant) error {
 		a := o.admin()
-		t, err := a.Tenant(c.ctx, s.Tenant)
-		if err != nil {
-			return err
-		}
 		name, l := t.Name, t.Limits
 		take(&name, s.Name)
 		take(&l.Messages, s.Messages)
@@ -44,6 +40,7 @@ func (s *tenantSetCmd) Run(c *console) error {
 		take(&l.HeldOctets, s.HeldOctets)
 		take(&l.Users, s.Users)
 		if name != t.Name || l != t.Limits {
+			var err error
 			if t, err = a.SetTenant(c.ctx, t.ID, name, l); err != nil {
 				return err
 			}
@@ -97,11 +94,7 @@ type tenantRemoveCmd struct {
 }
 
 func (s *tenantRemoveCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
-		t, err := o.admin().Tenant(c.ctx, s.Tenant)
-		if err != nil {
-			return err
-		}
+	return c.withTenant(s.Tenant, func(o *opened, t mail.Tenant) error {
 		if s.Export != "" {
 			if err := exportTo(c, o, t.ID, s.Export); err != nil {
 				return err

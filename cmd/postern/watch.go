@@ -117,12 +117,8 @@ func (o *opened) relayed(tenant string) func(context.Context, string) (bool, err
 type exchangeWatchCmd struct{ exchangeTenant }
 
 func (e *exchangeWatchCmd) Run(c *console) error {
-	return c.with(func(o *opened) error {
+	return c.withTenant(e.Tenant, func(o *opened, t mail.Tenant) error {
 		x := c.exchange(o)
-		t, err := x.Tenant(c.ctx, e.Tenant)
-		if err != nil {
-			return err
-		}
 		seen, err := o.observe(c.ctx, x, t.ID, lookAtAll)
 		if errors.Is(err, admin.ErrNotConnected) {
 			return notConnected(t.ID)
