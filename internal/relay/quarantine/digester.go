@@ -240,7 +240,14 @@ func choose(rows []store.TraceRow, rules mail.Recipients, to digest.Reader) (ite
 		if len(items) == digestRows {
 			return items, true
 		}
-		items = append(items, digest.Item{ID: r.ID, N: r.N, From: r.From, Subject: r.Subject, Verdict: r.Verdict, Score: r.Score, HeldAt: r.HeldAt, ExpiresAt: r.ExpiresAt})
+		items = append(items, digest.Item{ID: r.ID, N: r.N, From: r.From, Subject: r.Subject, Verdict: r.Verdict, Score: r.Score, Reason: firstOf(r.Reasons), HeldAt: r.HeldAt, ExpiresAt: r.ExpiresAt})
 	}
 	return items, false
+}
+
+func firstOf(reasons []string) string {
+	if len(reasons) == 0 {
+		return ""
+	}
+	return reasons[0]
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/reason"
 )
 
 // Composer writes mail to recipients.
@@ -40,6 +41,7 @@ type Item struct {
 	Subject   string
 	Verdict   mail.Verdict
 	Score     int
+	Reason    string // the weightiest, as the ledger has it; "" if there is none
 	HeldAt    time.Time
 	ExpiresAt time.Time
 }
@@ -60,10 +62,13 @@ type Letter struct {
 type row struct {
 	From, Subject template.HTML
 	What, Held    string
+	Why           template.HTML
+	WhyLang       string // of Why
 	Until         string
 	Link, Do      string // "" where there is nothing to do
 	plainFrom     string
 	plainSubject  string
+	plainWhy      string
 }
 
 // view is what the templates print.
@@ -130,8 +135,9 @@ func (c *Composer) sample(t mail.Tenant, rules mail.Recipients, to Reader, now t
 	w := wordsIn(to.Lang)
 	var items []Item
 	for _, it := range []Item{
-		{From: "offers@shop.example", Subject: w.T("Twelve pairs of socks for the price of eleven"), Verdict: mail.Spam, HeldAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour)},
-		{From: "accounts@supplier.example", Subject: w.T("Invoice 2041 (protected by a password)"), Verdict: mail.Suspicious, HeldAt: now.Add(-2 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour)},
+		{From: "offers@shop.example", Subject: w.T("Twelve pairs of socks for the price of eleven"), Verdict: mail.Spam, Reason: "It is marked as bulk mail: a newsletter or a mailing list.", HeldAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour)},
+		{From: "accounts@supplier.example", Subject: w.T("Invoice 2041 (protected by a password)"), Verdict: mail.Suspicious,
+			Reason: fmt.Sprintf("%s is encrypted, so that its content could not be checked.", fmt.Sprintf("The attachment %s", "“2041.zip”")), HeldAt: now.Add(-2 * time.Hour), ExpiresAt: now.Add(30 * 24 * time.Hour)},
 	} {
 		if rules.Lists(it.Verdict) {
 			items = append(items, it)
@@ -207,7 +213,7 @@ func doing(w words, may mail.Permission) string {
 
 // show is an item without its link.
 func (c *Composer) show(w words, to Reader, it Item) row {
-	r := row{What: w.T(verdicts[string(it.Verdict)]), Held: w.when(it.HeldAt, to.zone()), From: inertWho(it.From), Subject: inert(it.Subject), plainFrom: who(it.From), plainSubject: plain(it.Subject)}
+	r := row{What: w.T(verdicts[string(it.Verdict)]), Held: w.when(it.HeldAt, to.zone()), From: inertWho(it.From), Subject: inert(it.Subject), plainFrom: who(it.From), plainSubject: plain(it.Subject, maxSubject)}
 	if it.From == "" {
 		r.plainFrom = w.T("no sender (a bounce)")
 		r.From = template.HTML(template.HTMLEscapeString(r.plainFrom))
@@ -219,6 +225,12 @@ func (c *Composer) show(w words, to Reader, it Item) row {
 	if !it.ExpiresAt.IsZero() {
 		r.Until = w.when(it.ExpiresAt, to.zone())
 	}
+	why, ok := reason.Say(w.lang, it.Reason)
+	if r.WhyLang = w.lang; !ok {
+		r.WhyLang = "en"
+	}
+	r.plainWhy = plain(why, maxReason)
+	r.Why = apart(r.plainWhy)
 	return r
 }
 

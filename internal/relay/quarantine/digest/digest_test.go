@@ -140,6 +140,7 @@ func TestTextsOfStrangersShowWhatTheyAreAndLeadNowhere(t *testing.T) {
 	}
 	for _, s := range subjects {
 		try(fmt.Sprintf("subject %.40q", s), Item{Subject: s, From: "ben@sender.example", Verdict: mail.Spam})
+		try(fmt.Sprintf("reason %.40q", s), Item{From: "ben@sender.example", Verdict: mail.Spam, Reason: "A link shows " + s + ", but leads to “" + s + "”."})
 	}
 	for _, s := range senders {
 		try(fmt.Sprintf("sender %.40q", s), Item{Subject: "hello", From: s, Verdict: mail.Spam})
@@ -151,6 +152,19 @@ func TestTextsOfStrangersShowWhatTheyAreAndLeadNowhere(t *testing.T) {
 	} {
 		if got := who(in); !strings.HasSuffix(got, want) {
 			t.Errorf("%.40q is shown as %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestTheReasonIsInTheReadersLanguage(t *testing.T) {
+	known := Item{Verdict: mail.Phish, Reason: "The name shown is “Ann”, but the sender is ben@evil.test."}
+	_, text, page := read(t, digestOf(t, "de", known, Item{Verdict: mail.Spam, Reason: "An operator's own words."}))
+	if want := "Der angezeigte Name ist „Ann“, der Absender aber ben@evil[.]test."; !strings.Contains(text, want) {
+		t.Errorf("the text lacks %q:\n%s", want, text)
+	}
+	for _, want := range []string{"<p>Der angezeigte Name ist „Ann“, der Absender aber ben<span>@</span>evil[<span>.</span>]test<span>.</span></p>", `<p lang="en">An operator&#39;s own words<span>.</span></p>`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page[strings.Index(page, "</style>"):])
 		}
 	}
 }

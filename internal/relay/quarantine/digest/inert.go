@@ -12,7 +12,8 @@ import (
 
 const (
 	maxSubject = 120 // characters
-	maxLocal   = 64  // of the part before "@": the domain is what must be seen
+	maxReason  = 300
+	maxLocal   = 64 // of the part before "@": the domain is what must be seen
 )
 
 // linkish are places in a text where mail programs begin a link by themselves.
@@ -21,10 +22,10 @@ var linkish = regexp.MustCompile(`([\pL\pN_-])\.([\pL]{2,})`)
 // schemes are the other ways in which they begin one.
 var schemes = regexp.MustCompile(`(?i)\b(mailto|javascript|data|file|tel|sms|callto|skype|ms-[a-z]+):`)
 
-// plain is a stranger's text for the text part: on one line, what hides shown, and
+// plain is a stranger's text for the text part: on one line, cut to most characters, what hides shown, and
 // without anything that a mail program makes a link of.
-func plain(s string) string {
-	s = cut(mail.Visible(s), maxSubject)
+func plain(s string, most int) string {
+	s = cut(mail.Visible(s), most)
 	s = strings.ReplaceAll(s, "://", "[://]")
 	s = schemes.ReplaceAllString(s, "$1[:]")
 	for range 2 { // matches do not overlap
@@ -34,14 +35,14 @@ func plain(s string) string {
 }
 
 // inert is the same for the HTML part.
-func inert(s string) template.HTML { return apart(plain(s)) }
+func inert(s string) template.HTML { return apart(plain(s, maxSubject)) }
 
 // who is a stranger's address as it is.
 func who(addr string) string {
 	shown := mail.Shown(addr)
 	local, domain := mail.SplitAddress(shown)
 	if domain == "" {
-		return plain(addr)
+		return plain(addr, maxSubject)
 	}
 	local = schemes.ReplaceAllString(strings.ReplaceAll(local, "://", "[://]"), "$1[:]")
 	return cut(local, maxLocal) + "@" + domain

@@ -13,7 +13,10 @@ func (v view) text() string {
 	}
 	fmt.Fprintf(&b, "%s\n", v.Lead)
 	for _, r := range v.Rows {
-		fmt.Fprintf(&b, "\n%s: %s\n%s: %s\n%s: %s\n%s: %s\n", v.T("From"), r.plainFrom, v.T("Subject"), r.plainSubject, v.T("Why"), r.What, v.T("Held since"), r.Held)
+		fmt.Fprintf(&b, "\n%s: %s\n%s: %s\n%s: %s\n%s: %s\n", v.T("From"), r.plainFrom, v.T("Subject"), r.plainSubject, v.T("Held since"), r.Held, v.T("Why"), r.What)
+		if r.plainWhy != "" {
+			fmt.Fprintf(&b, "%s\n", r.plainWhy)
+		}
 		if r.Until != "" {
 			fmt.Fprintf(&b, "%s: %s\n", v.T("Kept until"), r.Until)
 		}
