@@ -43,7 +43,7 @@ func (c *console) progress(e exchange.Event) {
 		return
 	}
 	mark := map[string]string{"done": "✓", "failed": "✗", "wait": "…"}[e.State]
-	fmt.Fprintf(c.err, "  %s %d/%d %s\n", orElse(mark, "·"), e.Step, e.Total, show(e.Text, 160))
+	fmt.Fprintf(c.err, "  %s %d/%d %s\n", orElse(mark, "·"), e.Step, e.Total, show(e.Text.String(), 160))
 }
 
 func notConnected(tenant string) error {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"postern/internal/mail"
+
 	"fmt"
 	"io"
 	"os"
@@ -65,14 +67,14 @@ func (e *exchangePlanCmd) Run(c *console) error {
 
 func printPlan(w io.Writer, plan *exchange.Plan) {
 	for _, k := range plan.Checks {
-		fmt.Fprintf(w, "%-8s  %s\n", k.Severity, show(strings.TrimSpace(k.Text+" "+k.Mend), 400))
+		fmt.Fprintf(w, "%-8s  %s\n", k.Severity, show(mail.Together(k.Text, k.Mend).String(), 400))
 	}
 	if len(plan.Actions) == 0 {
 		fmt.Fprintln(w, "Nothing is to do: Exchange is set up as wanted.")
 		return
 	}
 	for i, a := range plan.Actions {
-		fmt.Fprintf(w, "\n%2d. %s   (guide: %s)\n    %s\n", i+1, a.Cmdlet, strings.Join(a.GuideSteps, ", "), show(a.Why, 400))
+		fmt.Fprintf(w, "\n%2d. %s   (guide: %s)\n    %s\n", i+1, a.Cmdlet, strings.Join(a.GuideSteps, ", "), show(a.Why.String(), 400))
 		names := make([]string, 0, len(a.Parameters))
 		for name := range a.Parameters {
 			names = append(names, name)
@@ -118,7 +120,7 @@ func (c *console) result(r *exchange.Result, done string) error {
 			fmt.Fprintf(w, "  %s\n", n)
 		}
 		for _, d := range r.Foreign {
-			if d.Note != "" {
+			if d.Note.Format != "" {
 				fmt.Fprintf(w, "  changed by others: %s %s was %v. %s\n", d.Object, d.Field, d.Have, d.Note)
 				continue
 			}

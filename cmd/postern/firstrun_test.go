@@ -133,7 +133,7 @@ func TestAPersonWhoReadNoGuideGetsAProtectedTenant(t *testing.T) {
 		t.Errorf("%d decisions in %s", len(p.decisions), took)
 	}
 	probe := w.protection(t).Watched.Probe
-	if probe == nil || probe.Problem != "" || len(w.twin.Mailbox(demoMailbox)) != 1 {
+	if probe == nil || probe.Problem.Format != "" || len(w.twin.Mailbox(demoMailbox)) != 1 {
 		t.Errorf("the probe is not in the mailbox: %+v", probe)
 	}
 	p.complaints()

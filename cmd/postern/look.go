@@ -56,7 +56,7 @@ func (o *opened) observe(ctx context.Context, x *admin.Exchange, tenant, what st
 				return x.KeepWatched(ctx, tenant, func(w *admin.Watched) { w.Going = probe })
 			})
 			if err != nil {
-				probe.Problem = oneLine(err)
+				probe.Problem = mail.Kept{Sentence: mail.Told(err)}
 			}
 			return probe.Took, err
 		}
@@ -66,12 +66,12 @@ func (o *opened) observe(ctx context.Context, x *admin.Exchange, tenant, what st
 
 // remember enters into w what one look saw.
 func remember(w *admin.Watched, seen *exchange.Observation, probe *admin.Probe, what string, err error) {
-	w.Problem, w.Going = "", nil
+	w.Problem, w.Going = mail.Kept{}, nil
 	if probe != nil {
 		w.Probe = probe
 	}
 	if err != nil {
-		w.Problem = oneLine(err)
+		w.Problem = mail.Kept{Sentence: mail.Told(err)}
 		return
 	}
 	if seen.Coverage != nil {
@@ -82,7 +82,7 @@ func remember(w *admin.Watched, seen *exchange.Observation, probe *admin.Probe, 
 	}
 	for _, a := range seen.Alarms {
 		if a.Kind == "unreachable" {
-			w.Problem = a.Text
+			w.Problem = mail.Kept{Sentence: a.Text}
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (s *server) watchTenant(ctx context.Context, tenant string) {
 		return
 	}
 	for _, a := range seen.Alarms {
-		s.relay.Alarm("exchange-"+a.Kind, tenant, a.Text)
+		s.relay.Alarm("exchange-"+a.Kind, tenant, a.Text.String())
 	}
 }
 

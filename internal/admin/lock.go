@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"time"
@@ -48,27 +50,27 @@ func (h *hold) Save(ctx context.Context, state []byte) error {
 	}
 	err = h.Admin.Store.PutSettingUnder(ctx, *h.lease, journalSetting, octets)
 	if errors.Is(err, store.ErrFenced) {
-		return exchange.NewProblem("lost-lock", "This process was silent for so long that another one may change this Exchange now.", "Nothing is half done: start the same again to go on from there.", err)
+		return exchange.NewProblem("lost-lock", mail.Say("This process was silent for so long that another one may change this Exchange now."), mail.Say("Nothing is half done: start the same again to go on from there."), err)
 	}
 	return err
 }
 
 // busy tells who changes a tenant's Exchange.
 func busy(l store.Lease) *exchange.Problem {
-	return exchange.NewProblem("busy", "%s is changing this Exchange (%s, since %s, on %s).", "Wait until it has ended. If its process was killed, the way is free after two minutes at most.", nil,
-		whoName(l.Who), l.What, l.Since.UTC().Format("2006-01-02 15:04:05 UTC"), l.Node)
+	return exchange.NewProblem("busy", mail.Say("%s is changing this Exchange (%s, since %s, on %s).", whoName(l.Who), l.What, l.Since.UTC().Format("2006-01-02 15:04:05 UTC"), l.Node),
+		mail.Say("Wait until it has ended. If its process was killed, the way is free after two minutes at most."), nil)
 }
 
-func whoName(actor string) string {
+func whoName(actor string) mail.Sentence {
 	if actor == "" || actor == "command line" {
-		return "The command line"
+		return mail.Say("The command line")
 	}
-	return actor
+	return mail.Sentence{Format: actor}
 }
 
 // A Holder is who changes a tenant's Exchange now, in whatever process.
 type Holder struct {
-	Who   string
+	Who   mail.Sentence // a name, or "The command line"
 	What  string
 	Node  string
 	Since time.Time

@@ -23,10 +23,10 @@ func TestOnlyOneChangesATenantsExchangeAtATime(t *testing.T) {
 	}
 	_, err = second.take(t.Context(), "rollback")
 	var p *exchange.Problem
-	if !errors.As(err, &p) || p.Code != "busy" || !strings.Contains(p.Cause, "ann@contoso.example") || !strings.Contains(p.Cause, "apply, since 20") || p.Mend == "" {
+	if !errors.As(err, &p) || p.Code != "busy" || !strings.Contains(p.Cause.String(), "ann@contoso.example") || !strings.Contains(p.Cause.String(), "apply, since 20") || p.Mend.Format == "" {
 		t.Fatalf("the second hears: %v", err)
 	}
-	if c, err := (&Exchange{Admin: a}).UnderWay(t.Context(), "contoso"); err != nil || c == nil || c.Who != "ann@contoso.example" {
+	if c, err := (&Exchange{Admin: a}).UnderWay(t.Context(), "contoso"); err != nil || c == nil || c.Who.String() != "ann@contoso.example" {
 		t.Errorf("under way: %+v, %v", c, err)
 	}
 	if err := first.Save(t.Context(), []byte("{}")); err != nil {

@@ -71,8 +71,8 @@ func (f *facts) probe() mail.Health {
 	switch {
 	case p == nil:
 		h.Text, h.Do = mail.Say("No test message was sent yet."), mail.Say("Set exchange.probe.source in the configuration to an address that Exchange does not know as the relay's; one is sent every hour then.")
-	case p.Problem != "":
-		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The one of %s did not come round: %s.", p.At.UTC().Format(minute), p.Problem), mail.Say("See below how far it came. Then press Verify now; when that is clean, send another.")
+	case p.Problem.Format != "":
+		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The one of %s did not come round: %s.", p.At.UTC().Format(minute), p.Problem.Sentence), mail.Say("See below how far it came. Then press Verify now; when that is clean, send another.")
 	case p.Took > slowProbe:
 		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The one of %s took %s.", p.At.UTC().Format(minute), ago(p.Took)), mail.Say("See below where it waited; often it is a busy queue, here or at Microsoft.")
 	case f.now.Sub(p.At) > 24*time.Hour:
@@ -153,8 +153,8 @@ func (f *facts) credential() mail.Health {
 		}
 	case !c.EndsAt.IsZero() && left < 0:
 		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The app's certificate ended on %s.", c.EndsAt.UTC().Format(time.DateOnly)), mail.Say("Upload a new certificate to the app registration at Microsoft, then connect again with it.")
-	case f.watched.Problem != "":
-		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("Exchange did not let us look at %s: %s.", f.watched.At.UTC().Format(minute), f.watched.Problem), mail.Say("The sign-in may have been revoked or its secret ended. Disconnect, then connect again.")
+	case f.watched.Problem.Format != "":
+		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("Exchange did not let us look at %s: %s.", f.watched.At.UTC().Format(minute), f.watched.Problem.Sentence), mail.Say("The sign-in may have been revoked or its secret ended. Disconnect, then connect again.")
 	case !c.EndsAt.IsZero() && left < endAmber:
 		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The app's certificate ends on %s.", c.EndsAt.UTC().Format(time.DateOnly)), mail.Say("Upload a new certificate to the app registration at Microsoft, then connect again with it.")
 	case !c.EndsAt.IsZero():

@@ -36,7 +36,7 @@ type Run struct {
 	code    *signin.DeviceCode
 	ended   time.Time
 	problem *exchange.Problem
-	notes   []string
+	notes   []mail.Sentence
 	changed chan struct{} // closed at the next change
 }
 
@@ -44,8 +44,8 @@ type Run struct {
 type RunStep struct {
 	ID    string
 	State string // "now", "good", "bad"
-	Text  string
-	Notes []string
+	Text  mail.Sentence
+	Notes []mail.Sentence
 }
 
 // runTime is the longest a run may take: Exchange can be slow to show its changes.
@@ -56,7 +56,7 @@ var ErrBusy = errors.New("another change of this Exchange is under way: wait unt
 
 // Begin starts work for a tenant in the background, so that whoever asked for it
 // may go. The error is ErrBusy while another run of the tenant is on.
-func (rs *Runs) Begin(tenant, what, by string, work func(ctx context.Context, r *Run) (notes []string, err error)) (*Run, error) {
+func (rs *Runs) Begin(tenant, what, by string, work func(ctx context.Context, r *Run) (notes []mail.Sentence, err error)) (*Run, error) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if old := rs.all[tenant]; old != nil && !old.done() {
@@ -121,7 +121,7 @@ func (r *Run) event(e exchange.Event) {
 	})
 }
 
-func (r *Run) end(notes []string, err error) {
+func (r *Run) end(notes []mail.Sentence, err error) {
 	r.change(func() { r.ended, r.problem, r.notes, r.code = time.Now().UTC(), explainRun(err), notes, nil })
 }
 
@@ -135,11 +135,11 @@ func explainRun(err error) *exchange.Problem {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &s):
-		return &exchange.Problem{Code: s.Kind, Cause: s.Cause, Mend: s.Mend}
+		return exchange.NewProblem(s.Kind, s.Cause, s.Mend, err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exchange.Problem{Code: "time", Cause: "It took too long.", Mend: "Start it again; what was done is kept."}
+		return exchange.NewProblem("time", mail.Say("It took too long."), mail.Say("Start it again; what was done is kept."), err)
 	}
-	return &exchange.Problem{Code: "failed", Cause: Sentence(err), Mend: "Start it again; what was done is kept."}
+	return exchange.NewProblem("failed", mail.Told(err), mail.Say("Start it again; what was done is kept."), err)
 }
 
 // Sentence makes an error of this package, which is written for people, one that
@@ -166,7 +166,7 @@ type RunView struct {
 	Done    bool
 	Ended   time.Time
 	Problem *exchange.Problem
-	Notes   []string
+	Notes   []mail.Sentence
 }
 
 // View copies what a run is at now, and gives the channel that closes with the

@@ -112,12 +112,12 @@ func (x *Exchange) TellScript(ctx context.Context, secret string, octets []byte)
 func (x *Exchange) beginScript(ctx context.Context, token string, octets []byte) (key string, err error) {
 	var p ScriptProgress
 	if err := json.Unmarshal(octets, &p); err != nil {
-		return "", noReport("it cannot be read")
+		return "", noReport(mail.Say("it cannot be read"))
 	}
 	switch p.Mode {
 	case "Apply", "Verify", "Rollback":
 	default:
-		return "", noReport("it names no mode")
+		return "", noReport(mail.Say("it names no mode"))
 	}
 	key = scriptSecret("psk_")
 	now := x.now()
@@ -134,8 +134,8 @@ func (x *Exchange) beginScript(ctx context.Context, token string, octets []byte)
 	return key, errors.Join(x.putProgress(ctx, row, p, time.Time{}), x.note(ctx, row.Tenant, "exchange.script", row.ID, "", "begun: "+p.Mode))
 }
 
-func noReport(why string) error {
-	return exchange.NewProblem("script-report", "This is not a report of Postern's script: %s.", "Download a new script, and run it as it is.", nil, why)
+func noReport(why mail.Sentence) error {
+	return exchange.NewProblem("script-report", mail.Say("This is not a report of Postern's script: %s.", why), mail.Say("Download a new script, and run it as it is."), nil)
 }
 
 func (x *Exchange) putProgress(ctx context.Context, row store.ScriptRun, p ScriptProgress, ended time.Time) error {

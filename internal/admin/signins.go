@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"fmt"
@@ -104,8 +106,8 @@ func (x *Exchange) session(ctx context.Context, tenant string, conn Connection) 
 }
 
 func signInAgain(conn Connection) error {
-	return exchange.NewProblem("sign-in-again", "The sign-in of %s has ended: a person's sign-in is kept in memory only, not beyond the process that took it.",
-		"Sign in again with a new code. What is set up in Exchange is not touched by this.", ErrSignInAgain, conn.Account)
+	return exchange.NewProblem("sign-in-again", mail.Say("The sign-in of %s has ended: a person's sign-in is kept in memory only, not beyond the process that took it.", conn.Account),
+		mail.Say("Sign in again with a new code. What is set up in Exchange is not touched by this."), ErrSignInAgain)
 }
 
 // token gives access tokens only as long as the tenant is connected as it was: a

@@ -1,8 +1,9 @@
 package admin
 
 import (
+	"postern/internal/mail"
+
 	"context"
-	"fmt"
 
 	"postern/internal/exchange"
 )
@@ -12,17 +13,17 @@ import (
 // is ErrBusy while another run of the tenant is on.
 func (x *Exchange) StartConnect(tenant string, c Credential) (*Run, error) {
 	own := *x
-	return x.Runs.Begin(tenant, "connect", x.Actor, func(ctx context.Context, r *Run) ([]string, error) {
+	return x.Runs.Begin(tenant, "connect", x.Actor, func(ctx context.Context, r *Run) ([]mail.Sentence, error) {
 		if c.Secret == "" && len(c.Certificate) == 0 {
 			c.Device = r.show
 		}
-		r.event(exchange.Event{State: "start", Text: "Signing in at Microsoft and asking Exchange for its configuration.", Total: 1})
+		r.event(exchange.Event{State: "start", Text: mail.Say("Signing in at Microsoft and asking Exchange for its configuration."), Total: 1})
 		_, err := own.Connect(ctx, tenant, c)
 		if err != nil {
 			r.event(exchange.Event{State: "failed"})
 			return nil, err
 		}
-		r.event(exchange.Event{State: "done", Text: "Signed in; Exchange answers."})
+		r.event(exchange.Event{State: "done", Text: mail.Say("Signed in; Exchange answers.")})
 		return nil, nil
 	})
 }
@@ -37,7 +38,7 @@ func (x *Exchange) Start(ctx context.Context, tenant, what string, do Change) (*
 		return nil, err
 	}
 	own := *x
-	return x.Runs.Begin(tenant, what, x.Actor, func(ctx context.Context, run *Run) ([]string, error) {
+	return x.Runs.Begin(tenant, what, x.Actor, func(ctx context.Context, run *Run) ([]mail.Sentence, error) {
 		own.Progress = run.event
 		e, err := own.Engine(ctx, tenant)
 		if err != nil {
@@ -52,9 +53,9 @@ func (x *Exchange) Start(ctx context.Context, tenant, what string, do Change) (*
 			return nil, err
 		}
 		for _, d := range result.Foreign {
-			said := fmt.Sprintf("Left alone, because others changed it: %s %s.", d.Object, d.Field)
-			if d.Note != "" {
-				said = fmt.Sprintf("Others changed it: %s %s. %s", d.Object, d.Field, d.Note)
+			said := mail.Say("Left alone, because others changed it: %s %s.", d.Object, d.Field)
+			if d.Note.Format != "" {
+				said = mail.Together(mail.Say("Others changed it: %s %s.", d.Object, d.Field), d.Note)
 			}
 			result.Notes = append(result.Notes, said)
 		}

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,8 +15,8 @@ import (
 // Watched is what the last looks at a tenant's Exchange saw. Verifying, probing and
 // measuring coverage are looks of their own.
 type Watched struct {
-	At       time.Time          `json:"at"`                // of the last look of any kind
-	Problem  string             `json:"problem,omitempty"` // why Exchange could not be looked at; "" if it could
+	At       time.Time          `json:"at"`               // of the last look of any kind
+	Problem  mail.Kept          `json:"problem,omitzero"` // why Exchange could not be looked at; empty if it could
 	Verified time.Time          `json:"verified_at"`
 	Drift    []exchange.Drift   `json:"drift"`
 	Coverage *exchange.Coverage `json:"coverage,omitempty"`
@@ -27,7 +29,7 @@ type Probe struct {
 	At      time.Time     `json:"at"` // when it was sent
 	Message string        `json:"message"`
 	Took    time.Duration `json:"took"`
-	Problem string        `json:"problem,omitempty"` // why it did not come round
+	Problem mail.Kept     `json:"problem,omitzero"` // why it did not come round
 	Hops    []Hop         `json:"hops"`
 }
 

@@ -44,7 +44,7 @@ func viewProblem(p *exchange.Problem) *exchangeProblem {
 	if p == nil {
 		return nil
 	}
-	return &exchangeProblem{p.Code, p.Cause, p.Mend}
+	return &exchangeProblem{p.Code, p.Cause.String(), p.Mend.String()}
 }
 
 func (a *API) exchange(api huma.API) {

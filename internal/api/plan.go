@@ -52,7 +52,7 @@ type verification struct {
 func viewChecks(checks []exchange.Check) []check {
 	views := []check{}
 	for _, c := range checks {
-		views = append(views, check(c))
+		views = append(views, check{c.ID, c.Severity, c.Text.String(), c.Mend.String()})
 	}
 	return views
 }
@@ -60,7 +60,7 @@ func viewChecks(checks []exchange.Check) []check {
 func viewDrift(all []exchange.Drift) []drift {
 	views := []drift{}
 	for _, d := range all {
-		views = append(views, drift(d))
+		views = append(views, drift{d.Object, d.Field, d.Want, d.Have, d.Severity, d.Note.String()})
 	}
 	return views
 }
@@ -84,7 +84,7 @@ func (a *API) planExchange(ctx context.Context, v *visit, _ *OfTenant) (*answere
 	}
 	p := plan{Tenant: v.tenant.ID, Actions: []action{}, Checks: viewChecks(found.Checks)}
 	for _, x := range found.Actions {
-		p.Actions = append(p.Actions, action{x.ID, x.Object, x.Cmdlet, masked(x.Parameters), masked(x.Before), masked(x.After), filled(x.GuideSteps), x.Why})
+		p.Actions = append(p.Actions, action{x.ID, x.Object, x.Cmdlet, masked(x.Parameters), masked(x.Before), masked(x.After), filled(x.GuideSteps), x.Why.String()})
 	}
 	return answer(p), nil
 }

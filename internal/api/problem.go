@@ -1,6 +1,8 @@
 package api
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +36,15 @@ func write(w http.ResponseWriter, p *huma.ErrorModel) {
 
 // errNothing is the answer for what is not there, and for what is another tenant's.
 var errNothing = problem(http.StatusNotFound, "There is no such thing, or it is not for this token.")
+
+// said are sentences in English, never null.
+func said(list []mail.Sentence) []string {
+	texts := []string{}
+	for _, s := range list {
+		texts = append(texts, s.String())
+	}
+	return texts
+}
 
 // refused makes an error of admin, which is written for people, an answer. What
 // the caller can do nothing about stays an error.

@@ -54,9 +54,9 @@ func (a *API) listProtection(ctx context.Context, v *visit, _ *OfTenant) (*answe
 	if err != nil {
 		return nil, refused(err)
 	}
-	p := protections{Policies: []protection{}, Fixed: exchange.Unswitchable()}
+	p := protections{Policies: []protection{}, Fixed: said(exchange.Unswitchable())}
 	for _, x := range all {
-		p.Policies = append(p.Policies, protection(x))
+		p.Policies = append(p.Policies, protection{x.ID, x.Title.String(), x.Explain.String(), x.Limit.String(), x.Available, x.State, x.ByUs})
 	}
 	return answer(p), nil
 }

@@ -55,9 +55,9 @@ func (a *API) runs(api huma.API) {
 
 func viewRun(r *admin.Run) run {
 	now, _ := r.View()
-	v := run{ID: r.ID, What: r.What, State: "running", By: r.By, Started: r.Started, Ended: now.Ended, Percent: now.Percent, Steps: []runStep{}, Notes: filled(now.Notes), Problem: viewProblem(now.Problem)}
+	v := run{ID: r.ID, What: r.What, State: "running", By: r.By, Started: r.Started, Ended: now.Ended, Percent: now.Percent, Steps: []runStep{}, Notes: said(now.Notes), Problem: viewProblem(now.Problem)}
 	for _, s := range now.Steps {
-		v.Steps = append(v.Steps, runStep{s.ID, s.State, s.Text, filled(s.Notes)})
+		v.Steps = append(v.Steps, runStep{s.ID, s.State, s.Text.String(), said(s.Notes)})
 	}
 	switch {
 	case now.Problem != nil:

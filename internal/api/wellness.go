@@ -91,7 +91,7 @@ func (a *API) protectionStatus(ctx context.Context, v *visit, _ *OfTenant) (*ans
 		s.Coverage = &coverage{c.From, c.To, c.Total, c.Relayed, filled(c.Missed)}
 	}
 	if x := p.Watched.Probe; x != nil {
-		s.Probe = &probe{At: x.At, Took: x.Took.Seconds(), Problem: x.Problem, Hops: []probeHop{}}
+		s.Probe = &probe{At: x.At, Took: x.Took.Seconds(), Problem: x.Problem.String(), Hops: []probeHop{}}
 		for _, h := range x.Hops {
 			s.Probe.Hops = append(s.Probe.Hops, probeHop(h))
 		}

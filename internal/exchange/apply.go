@@ -1,8 +1,9 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -31,11 +32,11 @@ func (p *Plan) only(names []string) {
 
 // A Result is the outcome of Apply, Rollback and their like.
 type Result struct {
-	Tenant  string   `json:"tenant"`
-	Actions []Action `json:"actions"`           // that were done
-	Report  *Report  `json:"report,omitempty"`  // verification afterwards
-	Foreign []Drift  `json:"foreign,omitempty"` // what others changed; left alone, unless Note says otherwise
-	Notes   []string `json:"notes,omitempty"`   // sentences
+	Tenant  string          `json:"tenant"`
+	Actions []Action        `json:"actions"`           // that were done
+	Report  *Report         `json:"report,omitempty"`  // verification afterwards
+	Foreign []Drift         `json:"foreign,omitempty"` // what others changed; left alone, unless Note says otherwise
+	Notes   []mail.Sentence `json:"notes,omitempty"`
 }
 
 // Apply makes the tenant as spec wants it and verifies it. It may be run again at
@@ -76,7 +77,7 @@ func (e *Engine) Apply(ctx context.Context, spec Spec, opt ApplyOptions) (*Resul
 
 // critical makes one Problem of all critical checks, nil if there is none.
 func critical(checks []Check) error {
-	var causes, mends []string
+	var causes, mends []mail.Sentence
 	code := ""
 	for _, c := range checks {
 		if c.Severity == Critical {
@@ -87,7 +88,7 @@ func critical(checks []Check) error {
 	if causes == nil {
 		return nil
 	}
-	return &Problem{Code: code, Cause: strings.Join(causes, " "), Mend: strings.Join(slices.Compact(mends), " ")}
+	return &Problem{Code: code, Cause: mail.Together(causes...), Mend: mail.Together(slices.CompactFunc(mends, func(a, b mail.Sentence) bool { return a.String() == b.String() })...)}
 }
 
 // adopt takes objects that bear our marker, but that the journal does not know,
@@ -172,12 +173,12 @@ func (e *Engine) settled(ctx context.Context, s Spec, state *State, only []strin
 			return r, nil
 		}
 		if r.disabledForGood(cur) {
-			return r, &Problem{Code: "connector-disabled", Cause: "Exchange created the receive connector switched off: tenants from 2023 on may not have “Your organization” connectors.", Mend: "Roll back, choose partner connectors and apply again."}
+			return r, &Problem{Code: "connector-disabled", Cause: mail.Say("Exchange created the receive connector switched off: tenants from 2023 on may not have “Your organization” connectors."), Mend: mail.Say("Roll back, choose partner connectors and apply again.")}
 		}
 		if !wait.more(ctx) {
 			d := r.Drift[0]
-			return r, NewProblem("not-settled", "Exchange took every change, but %s fields do not read back as wanted, first %s %s.",
-				"Verify again in an hour; Exchange can take that long. If it stays, the list of drifts says what to look at.", nil, fmt.Sprint(len(r.Drift)), d.Object, d.Field)
+			return r, NewProblem("not-settled", mail.Say("Exchange took every change, but %d fields do not read back as wanted, first %s %s.", len(r.Drift), d.Object, d.Field),
+				mail.Say("Verify again in an hour; Exchange can take that long. If it stays, the list of drifts says what to look at."), nil)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"time"
 )
@@ -50,7 +52,7 @@ func (e *Engine) Rotate(ctx context.Context, spec Spec) (*Rotation, error) {
 		}
 		p.set(o, current, []Field{{"SetHeaderValue", s.Key, current["SetHeaderValue"]}})
 		a := &p.actions[len(p.actions)-1]
-		a.ID, a.GuideSteps, a.Why = o.ID+"/rotate", []string{"G1.46"}, "The relay key is replaced. Until every message that Exchange stamped with the old one has arrived, both are valid."
+		a.ID, a.GuideSteps, a.Why = o.ID+"/rotate", []string{"G1.46"}, mail.Say("The relay key is replaced. Until every message that Exchange stamped with the old one has arrived, both are valid.")
 	}
 	r := &Rotation{Result: &Result{Tenant: s.Tenant, Actions: p.actions}}
 	if len(p.actions) > 0 {
@@ -129,7 +131,7 @@ func (e *Engine) Suspend(ctx context.Context, spec Spec) (*Result, error) {
 	result := &Result{Tenant: s.Tenant, Actions: []Action{}}
 	for _, o := range s.redirectRules() {
 		if current := cur.Object(o.Kind, o.Name); current != nil && enabled(current) {
-			a := switchAction(o, "Disabled", "Enabled", "The relay is bypassed: mail is delivered without passing it.")
+			a := switchAction(o, "Disabled", "Enabled", mail.Say("The relay is bypassed: mail is delivered without passing it."))
 			a.writes = Values{"State": "Disabled"}
 			result.Actions = append(result.Actions, a)
 		}

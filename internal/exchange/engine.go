@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"time"
@@ -35,12 +37,12 @@ type Engine struct {
 
 // An Event is a step of progress.
 type Event struct {
-	At     time.Time `json:"at"`
-	Action string    `json:"action"` // id, "" for the run as a whole
-	State  string    `json:"state"`  // "start", "done", "failed", "wait", "note"
-	Text   string    `json:"text"`   // sentence for a person
-	Step   int       `json:"step"`   // 1 ...
-	Total  int       `json:"total"`
+	At     time.Time     `json:"at"`
+	Action string        `json:"action"` // id, "" for the run as a whole
+	State  string        `json:"state"`  // "start", "done", "failed", "wait", "note"
+	Text   mail.Sentence `json:"text"`   // for a person
+	Step   int           `json:"step"`   // 1 ...
+	Total  int           `json:"total"`
 }
 
 const defaultPatience = 2 * time.Minute
@@ -109,14 +111,14 @@ func (e *Engine) licence(ctx context.Context) []Check {
 	if err != nil || licensed {
 		return nil // not known, or nothing to tell
 	}
-	return []Check{{ID: "licence", Severity: Info, Text: "The organization does not have Defender for Office 365 Plan 1, or the account may not see it: Safe Links, Safe Attachments and impersonation protection are not offered for switching off.", Mend: ""}}
+	return []Check{{ID: "licence", Severity: Info, Text: mail.Say("The organization does not have Defender for Office 365 Plan 1, or the account may not see it: Safe Links, Safe Attachments and impersonation protection are not offered for switching off.")}}
 }
 
 // needsKey refuses a plan that would have to write a key that is not known.
 func (p *Plan) needsKey() error {
 	for _, a := range p.Actions {
 		if _, hash := a.Parameters["SetHeaderValue"].(keyHashes); hash {
-			return &Problem{Code: "key-unknown", Cause: "The rule needs the relay key, which is stored only as a hash.", Mend: "Rotate the relay key: the new one is written into the rule, and the old one stays valid meanwhile."}
+			return &Problem{Code: "key-unknown", Cause: mail.Say("The rule needs the relay key, which is stored only as a hash."), Mend: mail.Say("Rotate the relay key: the new one is written into the rule, and the old one stays valid meanwhile.")}
 		}
 	}
 	return nil

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"regexp"
@@ -27,29 +29,24 @@ func explain(err error, cmdlet string) error {
 	case errors.As(err, &login):
 		return NewProblem(login.Kind, login.Cause, login.Mend, err)
 	case errors.Is(err, signin.ErrEnded):
-		return NewProblem("disconnected", "The connection to Exchange was ended.", "Connect again.", err)
+		return NewProblem("disconnected", mail.Say("The connection to Exchange was ended."), mail.Say("Connect again."), err)
 	case errors.Is(err, adminapi.ErrNotAllowed):
-		return NewProblem("not-allowed", "Postern refused to call %s, which is not on its list of permitted cmdlets.", "This is a fault of the program; report it.", err, cmdlet)
+		return NewProblem("not-allowed", mail.Say("Postern refused to call %s, which is not on its list of permitted cmdlets.", cmdlet), mail.Say("This is a fault of the program; report it."), err)
 	case !errors.As(err, &e):
 		return err
 	}
 	for _, k := range knownErrors {
 		if k.match(e) {
-			return NewProblem(k.code, k.cause, k.mend, err, cmdlet, quoted(e))
+			return NewProblem(k.code, k.cause.With(cmdlet, quoted(e)), k.mend, err)
 		}
 	}
-	return NewProblem("exchange", otherError, otherMend, err, cmdlet, quoted(e), orNone(e.RequestID))
+	return NewProblem("exchange", mail.Say("Exchange did not accept %s%s (request-id %s).", cmdlet, quoted(e), orNone(e.RequestID)),
+		mail.Say("Read Exchange's own words; if they do not help, give the request-id to Microsoft's support."), err)
 }
 
-// otherError is a refusal that nobody foresaw.
-const (
-	otherError = "Exchange did not accept %s%s (request-id %s)."
-	otherMend  = "Read Exchange's own words; if they do not help, give the request-id to Microsoft's support."
-)
-
-func orNone(s string) string {
+func orNone(s string) any {
 	if s == "" {
-		return "(none was sent)"
+		return mail.Say("(none was sent)")
 	}
 	return s
 }
@@ -71,8 +68,8 @@ func quoted(e *adminapi.Error) string {
 type knownError struct {
 	code  string
 	match func(*adminapi.Error) bool
-	cause string
-	mend  string
+	cause mail.Sentence
+	mend  mail.Sentence
 }
 
 func says(pattern string) func(*adminapi.Error) bool {
@@ -85,55 +82,55 @@ func says(pattern string) func(*adminapi.Error) bool {
 // knownErrors are looked at in order; the first that matches tells.
 var knownErrors = []knownError{
 	{"api-disabled", says(`EXOModuleEnabled|RemotePowerShellEnabled|(remote powershell|powershell|API) (access )?(is|has been|isn't) (disabled|not enabled|enabled|blocked)|not allowed to (access|use).*(powershell|api)`),
-		"API access is disabled in Exchange for this account (%s%s).",
-		"An administrator must run Set-User -Identity ACCOUNT -EXOModuleEnabled $true, or connect with another account or with an app registration, and then try again."},
+		mail.Say("API access is disabled in Exchange for this account (%s%s)."),
+		mail.Say("An administrator must run Set-User -Identity ACCOUNT -EXOModuleEnabled $true, or connect with another account or with an app registration, and then try again.")},
 	{"conditional-access", says(`AADSTS53003|conditional access`),
-		"A conditional access policy of the tenant does not let Postern in (%s%s).",
-		"Exclude the app registration from that policy, or sign in from a place and device that the policy permits."},
+		mail.Say("A conditional access policy of the tenant does not let Postern in (%s%s)."),
+		mail.Say("Exclude the app registration from that policy, or sign in from a place and device that the policy permits.")},
 	{"not-hydrated", says(`Enable-OrganizationCustomization`),
-		"The organization was never customized, so Exchange refused %s%s.",
-		"Apply again: Postern runs Enable-OrganizationCustomization first; it can take up to an hour until Exchange knows of it."},
+		mail.Say("The organization was never customized, so Exchange refused %s%s."),
+		mail.Say("Apply again: Postern runs Enable-OrganizationCustomization first; it can take up to an hour until Exchange knows of it.")},
 	{"throttled", (*adminapi.Error).Throttled,
-		"Exchange has too many requests of this tenant at the moment and put %s off%s.",
-		"Wait a few minutes and run the same again; what was done is kept and not done twice."},
+		mail.Say("Exchange has too many requests of this tenant at the moment and put %s off%s."),
+		mail.Say("Wait a few minutes and run the same again; what was done is kept and not done twice.")},
 	{"sign-in", func(e *adminapi.Error) bool { return e.Status == 401 },
-		"Exchange did not accept the sign-in for %s%s: the access token is not valid, or consent was never given.",
-		"Connect again; for an app registration, check that an administrator granted consent to Exchange.ManageAsApp."},
+		mail.Say("Exchange did not accept the sign-in for %s%s: the access token is not valid, or consent was never given."),
+		mail.Say("Connect again; for an app registration, check that an administrator granted consent to Exchange.ManageAsApp.")},
 	{"licence-missing", func(e *adminapi.Error) bool {
 		return e.Denied() && needsLicence(e.Cmdlet) || says(`(licen[cs]e|subscription).*(requir|need|missing|does not|doesn't)`)(e)
 	},
-		"This organization does not have the licence that %s needs (Defender for Office 365 Plan 1)%s.",
-		"Leave this policy out, or add the licence; everything else works without it."},
+		mail.Say("This organization does not have the licence that %s needs (Defender for Office 365 Plan 1)%s."),
+		mail.Say("Leave this policy out, or add the licence; everything else works without it.")},
 	{"developer-tenant", says(`developer (subscription|tenant)|E5 developer|creation of inbound connectors is restricted`),
-		"This is a Microsoft 365 developer subscription, in which Exchange does not let anyone create inbound connectors (%s%s).",
-		"Use an ordinary tenant; Microsoft's support does not lift this restriction."},
+		mail.Say("This is a Microsoft 365 developer subscription, in which Exchange does not let anyone create inbound connectors (%s%s)."),
+		mail.Say("Use an ordinary tenant; Microsoft's support does not lift this restriction.")},
 	{"insufficient-role", (*adminapi.Error).Denied,
-		"The signed-in account has insufficient permissions: its roles do not include %s%s.",
-		"Give the account or the app's service principal the role Exchange Administrator (or the role group that the permissions page lists), wait 15 minutes and try again."},
+		mail.Say("The signed-in account has insufficient permissions: its roles do not include %s%s."),
+		mail.Say("Give the account or the app's service principal the role Exchange Administrator (or the role group that the permissions page lists), wait 15 minutes and try again.")},
 	{"connector-in-use", says(`connector.*(is|being|it's) (in use|used|referenced)|ConnectorInUse|used by .*(transport|mail flow) rule`),
-		"The connector cannot be removed, because a mail flow rule still sends mail through it (%s%s).",
-		"Remove or change that rule first; Postern's own rules are removed by Roll back before the connector."},
+		mail.Say("The connector cannot be removed, because a mail flow rule still sends mail through it (%s%s)."),
+		mail.Say("Remove or change that rule first; Postern's own rules are removed by Roll back before the connector.")},
 	{"ip-list-full", says(`(IP ?(allow|address)|IPAllowList).*(maximum|limit|exceed|too many)|\b1273\b`),
-		"The connection filter's list of allowed addresses is full (%s%s).",
-		"Remove entries that are no longer needed from the IP allow list (the limit is 1273), then apply again."},
+		mail.Say("The connection filter's list of allowed addresses is full (%s%s)."),
+		mail.Say("Remove entries that are no longer needed from the IP allow list (the limit is 1273), then apply again.")},
 	{"spoof-list-full", says(`(spoof|tenant allow).*(maximum|limit|exceed|too many|1024)`),
-		"The tenant allow/block list for spoofed senders is full (%s%s).",
-		"Remove pairs that are no longer needed (the limit is 1024), then apply again."},
+		mail.Say("The tenant allow/block list for spoofed senders is full (%s%s)."),
+		mail.Say("Remove pairs that are no longer needed (the limit is 1024), then apply again.")},
 	{"rule-too-large", says(`(rule|size).*(8192|8 ?KB|too (large|long|big)|exceeds? the (maximum )?(size|length))`),
-		"A mail flow rule would be larger than Exchange allows (%s%s).",
-		"Disable domains that do not need the relay, or write fewer and larger networks in relay.egress_ips; the limit is 8 KB for one rule."},
+		mail.Say("A mail flow rule would be larger than Exchange allows (%s%s)."),
+		mail.Say("Disable domains that do not need the relay, or write fewer and larger networks in relay.egress_ips; the limit is 8 KB for one rule.")},
 	{"rule-limit", says(`(maximum|limit).*(number of )?(transport |mail flow )?rules|too many (transport |mail flow )?rules`),
-		"The organization has as many mail flow rules as Exchange allows (%s%s).",
-		"Remove rules that are no longer needed (the limit is 300), then apply again."},
+		mail.Say("The organization has as many mail flow rules as Exchange allows (%s%s)."),
+		mail.Say("Remove rules that are no longer needed (the limit is 300), then apply again.")},
 	{"name-taken", (*adminapi.Error).Exists,
-		"An object of this name is there already, and it is not ours (%s%s).",
-		"Rename or remove that object in the Exchange admin center, or choose another brand name for Postern's objects."},
+		mail.Say("An object of this name is there already, and it is not ours (%s%s)."),
+		mail.Say("Rename or remove that object in the Exchange admin center, or choose another brand name for Postern's objects.")},
 	{"lost", (*adminapi.Error).NotFound,
-		"Exchange does not find an object that %s needs%s; somebody removed it, or it was made a moment ago and is not known everywhere yet.",
-		"Wait a minute and run the same again."},
+		mail.Say("Exchange does not find an object that %s needs%s; somebody removed it, or it was made a moment ago and is not known everywhere yet."),
+		mail.Say("Wait a minute and run the same again.")},
 	{"unreachable", func(e *adminapi.Error) bool { return e.Temporary() },
-		"Exchange did not answer %s as it should%s.",
-		"It is most likely a passing fault: run the same again; what was done is kept and not done twice."},
+		mail.Say("Exchange did not answer %s as it should%s."),
+		mail.Say("It is most likely a passing fault: run the same again; what was done is kept and not done twice.")},
 }
 
 // needsLicence reports whether a cmdlet exists only with Defender for Office 365.

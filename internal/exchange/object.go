@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"slices"
 	"strings"
 )
@@ -31,7 +33,7 @@ type Object struct {
 	Adds     map[string][]string // entries that lists shared with others must contain
 	Active   bool                // transport rule: enabled in the end
 	Steps    []string            // of the reference guides that it fulfils
-	Why      string
+	Why      mail.Sentence
 	Where    string // section of product.md: "X1"
 }
 

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"slices"
 	"strings"
 )
@@ -64,13 +66,13 @@ func (p *planner) arrange() {
 	for _, o := range p.objects {
 		if o.Where == "X14" {
 			if want := p.stripIndex(o); p.index(o.Name) != want {
-				p.move(o, want, "It must be the first of the rules, so that no other rule believes a forged header.")
+				p.move(o, want, mail.Say("It must be the first of the rules, so that no other rule believes a forged header."))
 			}
 		}
 	}
 	for _, o := range p.objects {
 		if out := p.outboundIndex(); isRedirect(o) && p.index(o.Name) < out {
-			p.move(o, out, "It must come after the outbound relay's rule, or mail between your own people would take the wrong way.")
+			p.move(o, out, mail.Say("It must come after the outbound relay's rule, or mail between your own people would take the wrong way."))
 		}
 	}
 	clutter, last := p.spec.clutterRule(), 0
@@ -80,11 +82,11 @@ func (p *planner) arrange() {
 		}
 	}
 	if at := p.index(clutter.Name); at >= 0 && at < last {
-		p.move(clutter, last, "It must come after the relay rule.")
+		p.move(clutter, last, mail.Say("It must come after the relay rule."))
 	}
 }
 
-func (p *planner) move(o Object, to int, why string) {
+func (p *planner) move(o Object, to int, why mail.Sentence) {
 	from := p.index(o.Name)
 	p.order = slices.Delete(p.order, from, from+1)
 	p.order = slices.Insert(p.order, to, o.Name)

@@ -1,21 +1,22 @@
 package exchange
 
 import (
-	"fmt"
+	"postern/internal/mail"
+
 	"slices"
 	"strings"
 )
 
 // An Action is one call of a plan.
 type Action struct {
-	ID         string   `json:"id"`     // "rule-redirect/new"; stable for the same difference
-	Object     string   `json:"object"` // id of the object
-	Cmdlet     string   `json:"cmdlet"`
-	Parameters Values   `json:"parameters"`
-	Before     Values   `json:"before"` // null when the object is made
-	After      Values   `json:"after"`  // null when it is removed
-	GuideSteps []string `json:"guide_steps"`
-	Why        string   `json:"why"`
+	ID         string        `json:"id"`     // "rule-redirect/new"; stable for the same difference
+	Object     string        `json:"object"` // id of the object
+	Cmdlet     string        `json:"cmdlet"`
+	Parameters Values        `json:"parameters"`
+	Before     Values        `json:"before"` // null when the object is made
+	After      Values        `json:"after"`  // null when it is removed
+	GuideSteps []string      `json:"guide_steps"`
+	Why        mail.Sentence `json:"why"`
 
 	kind       Kind
 	name       string
@@ -94,7 +95,7 @@ func (p *planner) add(a Action, o Object) {
 	if a.GuideSteps == nil {
 		a.GuideSteps = []string{}
 	}
-	if a.Why == "" {
+	if a.Why.Format == "" {
 		a.Why = o.Why
 	}
 	p.actions = append(p.actions, a)
@@ -107,7 +108,7 @@ func (p *planner) hydrate() {
 	p.add(Action{
 		ID: "organization/customize", Cmdlet: "Enable-OrganizationCustomization", Parameters: Values{}, once: true,
 		Before: Values{"IsDehydrated": true}, After: Values{"IsDehydrated": false},
-		Why: "This organization was never customized, and Exchange does not take connectors and rules before it is. This one step cannot be undone; it changes nothing in the mail flow.",
+		Why: mail.Say("This organization was never customized, and Exchange does not take connectors and rules before it is. This one step cannot be undone; it changes nothing in the mail flow."),
 	}, Object{ID: "organization", Kind: Organization, Name: "organization"})
 }
 
@@ -179,7 +180,7 @@ func (p *planner) set(o Object, current map[string]any, fields []Field) {
 	}
 	a.ours = p.marked(current)
 	if saved := p.state.of(o.Kind, o.Name); saved != nil {
-		a.Why = o.Why + " It was set up before; somebody or a new setting changed " + fieldNames(fields) + "."
+		a.Why = mail.Together(o.Why, mail.Say("It was set up before; somebody or a new setting changed %s.", fieldNames(fields)))
 	}
 	p.add(a, o)
 }
@@ -218,7 +219,7 @@ func (p *planner) validate(o Object) {
 		ID: o.ID + "/validate", Cmdlet: "Validate-OutboundConnector", GuideSteps: steps("G1", 18, 19),
 		Parameters: Values{"Identity": o.Name, "Recipients": []string{p.spec.validationMailbox()}},
 		Before:     Values{"IsValidated": false}, After: Values{"IsValidated": true}, ours: p.marked(current),
-		Why: "Exchange connects to the relay and checks name, TLS and certificate. The connection must succeed; the test message may fail, because no rule uses the connector yet.",
+		Why: mail.Say("Exchange connects to the relay and checks name, TLS and certificate. The connection must succeed; the test message may fail, because no rule uses the connector yet."),
 	}, o)
 	recipients := []string{p.spec.validationMailbox()}
 	wrote := Values{"IsValidated": true, "ValidationRecipients": recipients}
@@ -227,7 +228,7 @@ func (p *planner) validate(o Object) {
 	p.add(Action{
 		ID: o.ID + "/validated", Cmdlet: "Set-OutboundConnector", GuideSteps: steps("G1", 19, 20), Parameters: params,
 		Before: Values{"IsValidated": false}, After: wrote, writes: wrote, stamp: true, ours: p.marked(current),
-		Why: "As the admin center does after a validation, it is noted at the connector.",
+		Why: mail.Say("As the admin center does after a validation, it is noted at the connector."),
 	}, o)
 }
 
@@ -250,7 +251,7 @@ func (p *planner) enable() {
 		}
 		a := p.stateAction(o, current)
 		a.gate = true
-		a.Why = "Everything that the redirection needs is in place and was tried, so mail may go through the relay from now on."
+		a.Why = mail.Say("Everything that the redirection needs is in place and was tried, so mail may go through the relay from now on.")
 		p.add(a, o)
 	}
 }
@@ -285,7 +286,7 @@ func (p *planner) widen() {
 		p.add(Action{
 			ID: o.ID + "/widen", Cmdlet: "Set-TransportRule", Parameters: Values{"Identity": o.Name, "RecipientDomainIs": both},
 			Before: Values{"RecipientDomainIs": have}, After: Values{"RecipientDomainIs": both}, writes: Values{"RecipientDomainIs": both}, ours: p.marked(current),
-			Why: "Domains move here from another rule; for a moment both have them, so that no mail passes the relay by.",
+			Why: mail.Say("Domains move here from another rule; for a moment both have them, so that no mail passes the relay by."),
 		}, o)
 	}
 }
@@ -327,7 +328,7 @@ func (p *planner) retire() {
 		switch {
 		case saved.protection() || current == nil:
 		case !still:
-			p.backward(undo(saved, current, p.cur, "It is not part of the set-up any more."))
+			p.backward(undo(saved, current, p.cur, mail.Say("It is not part of the set-up any more.")))
 		default:
 			p.release(o, saved, current)
 		}
@@ -346,7 +347,7 @@ func (p *planner) release(o Object, saved *Saved, current map[string]any) {
 	for list, added := range saved.Added {
 		part.Added[list] = without(added, o.Adds[list])
 	}
-	p.backward(undo(part, current, p.cur, fmt.Sprintf("%s keeps only what is still wanted.", sentenceName(o))))
+	p.backward(undo(part, current, p.cur, mail.Say("%s keeps only what is still wanted.", sentenceName(o))))
 }
 
 // strays removes objects that bear our marker, are not wanted, and that the
@@ -359,7 +360,7 @@ func (p *planner) strays(wanted map[string]Object) {
 				continue
 			}
 			o := Object{ID: "stray-" + strings.ToLower(string(kind)), Kind: kind, Name: nameOf(current)}
-			p.backward(undone{actions: []Action{removal(o, current, "Postern made it once, and it is not part of the set-up any more.")}})
+			p.backward(undone{actions: []Action{removal(o, current, mail.Say("Postern made it once, and it is not part of the set-up any more."))}})
 		}
 	}
 }

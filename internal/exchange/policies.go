@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"regexp"
 	"slices"
 )
@@ -27,11 +29,11 @@ const (
 // order in which that has to happen: presets, custom rules, defaults, exceptions.
 type policy struct {
 	id      string
-	title   string
-	explain string
-	limit   string // what stays on all the same
-	licence string // "mdo1": needs Defender for Office 365 Plan 1
-	rules   []Kind // rules of this kind are switched off
+	title   mail.Sentence
+	explain mail.Sentence
+	limit   mail.Sentence // what stays on all the same
+	licence string        // "mdo1": needs Defender for Office 365 Plan 1
+	rules   []Kind        // rules of this kind are switched off
 	target  func(Spec, bool) []Object
 }
 
@@ -84,42 +86,42 @@ func builtInException(s Spec, _ bool) []Object {
 
 func policies() []policy {
 	return []policy{
-		{id: "preset", title: "Preset security policies", rules: []Kind{presetRule, presetATPRule},
-			explain: "The Standard and Strict presets come before every other policy, so they must be off for any other choice to count. Their policies are not changed, only switched off."},
-		{id: "antispam-custom", title: "Custom anti-spam policies", rules: []Kind{spamRule},
-			explain: "Policies that your administrators made are switched off; they keep their settings and their order."},
-		{id: "antiphish-custom", title: "Custom anti-phishing policies", rules: []Kind{phishRule},
-			explain: "Policies that your administrators made are switched off; they keep their settings and their order."},
-		{id: "antimalware-custom", title: "Custom anti-malware policies", rules: []Kind{malwareRule},
-			explain: "Policies that your administrators made are switched off; they keep their settings and their order.",
-			limit:   "Malware is still detected and quarantined by the default policy."},
-		{id: "safelinks", title: "Safe Links", licence: "mdo1", rules: []Kind{linksRule},
-			explain: "Links are no longer rewritten by your policies.", limit: "The built-in protection still applies; add its exception as well."},
-		{id: "safeattachments", title: "Safe Attachments", licence: "mdo1", rules: []Kind{attachmentsRule},
-			explain: "Attachments are no longer detonated by your policies, which delays mail.", limit: "The built-in protection still applies; add its exception as well."},
-		{id: "antispam-default", title: "Default anti-spam policy", target: spamDefault,
-			explain: "Spam and bulk are marked with a header instead of being quarantined, and nothing is moved after delivery.",
-			limit:   "Exchange has no setting that delivers spam to the inbox: what it calls spam still goes to Junk Email unless a rule lets it pass, and high-confidence phishing is always quarantined."},
-		{id: "antiphish-default", title: "Default anti-phishing policy", target: phishDefault,
-			explain: "Spoof intelligence, DMARC policy, impersonation protection and safety tips are switched off."},
-		{id: "antimalware-default", title: "Default anti-malware policy", target: malwareDefault,
-			explain: "The file type filter and removal after delivery are switched off.", limit: "Malware detection itself cannot be switched off."},
-		{id: "zap", title: "Zero-hour auto purge", target: zapDefault,
-			explain: "Exchange no longer moves mail out of mailboxes after delivery.", limit: "Presets have their own switch for it; switch the presets off first."},
-		{id: "builtin", title: "Built-in protection", licence: "mdo1", target: builtInException,
-			explain: "Your domains become an exception of the built-in Safe Links and Safe Attachments protection, which cannot be switched off."},
+		{id: "preset", title: mail.Say("Preset security policies"), rules: []Kind{presetRule, presetATPRule},
+			explain: mail.Say("The Standard and Strict presets come before every other policy, so they must be off for any other choice to count. Their policies are not changed, only switched off.")},
+		{id: "antispam-custom", title: mail.Say("Custom anti-spam policies"), rules: []Kind{spamRule},
+			explain: mail.Say("Policies that your administrators made are switched off; they keep their settings and their order.")},
+		{id: "antiphish-custom", title: mail.Say("Custom anti-phishing policies"), rules: []Kind{phishRule},
+			explain: mail.Say("Policies that your administrators made are switched off; they keep their settings and their order.")},
+		{id: "antimalware-custom", title: mail.Say("Custom anti-malware policies"), rules: []Kind{malwareRule},
+			explain: mail.Say("Policies that your administrators made are switched off; they keep their settings and their order."),
+			limit:   mail.Say("Malware is still detected and quarantined by the default policy.")},
+		{id: "safelinks", title: mail.Say("Safe Links"), licence: "mdo1", rules: []Kind{linksRule},
+			explain: mail.Say("Links are no longer rewritten by your policies."), limit: mail.Say("The built-in protection still applies; add its exception as well.")},
+		{id: "safeattachments", title: mail.Say("Safe Attachments"), licence: "mdo1", rules: []Kind{attachmentsRule},
+			explain: mail.Say("Attachments are no longer detonated by your policies, which delays mail."), limit: mail.Say("The built-in protection still applies; add its exception as well.")},
+		{id: "antispam-default", title: mail.Say("Default anti-spam policy"), target: spamDefault,
+			explain: mail.Say("Spam and bulk are marked with a header instead of being quarantined, and nothing is moved after delivery."),
+			limit:   mail.Say("Exchange has no setting that delivers spam to the inbox: what it calls spam still goes to Junk Email unless a rule lets it pass, and high-confidence phishing is always quarantined.")},
+		{id: "antiphish-default", title: mail.Say("Default anti-phishing policy"), target: phishDefault,
+			explain: mail.Say("Spoof intelligence, DMARC policy, impersonation protection and safety tips are switched off.")},
+		{id: "antimalware-default", title: mail.Say("Default anti-malware policy"), target: malwareDefault,
+			explain: mail.Say("The file type filter and removal after delivery are switched off."), limit: mail.Say("Malware detection itself cannot be switched off.")},
+		{id: "zap", title: mail.Say("Zero-hour auto purge"), target: zapDefault,
+			explain: mail.Say("Exchange no longer moves mail out of mailboxes after delivery."), limit: mail.Say("Presets have their own switch for it; switch the presets off first.")},
+		{id: "builtin", title: mail.Say("Built-in protection"), licence: "mdo1", target: builtInException,
+			explain: mail.Say("Your domains become an exception of the built-in Safe Links and Safe Attachments protection, which cannot be switched off.")},
 	}
 }
 
 // Unswitchable says, in sentences, what Exchange does not let anybody switch off.
-func Unswitchable() []string {
-	return []string{
-		"Malware is always detected and quarantined.",
-		"High-confidence phishing is always quarantined as long as the MX record leads to Microsoft, whatever a rule or an allow list says; the only softening is to redirect it to a mailbox.",
-		"Spam and high-confidence spam have no “deliver to inbox” action: only the rule for mail from the relay's addresses and the IP allow list let it pass.",
-		"The built-in protection of Safe Links and Safe Attachments has no switch, only exceptions.",
-		"The quarantine itself is not a switch; it is empty when nothing is sent there.",
-		"Outbound spam protection is never touched: it protects your own reputation.",
+func Unswitchable() []mail.Sentence {
+	return []mail.Sentence{
+		mail.Say("Malware is always detected and quarantined."),
+		mail.Say("High-confidence phishing is always quarantined as long as the MX record leads to Microsoft, whatever a rule or an allow list says; the only softening is to redirect it to a mailbox."),
+		mail.Say("Spam and high-confidence spam have no “deliver to inbox” action: only the rule for mail from the relay's addresses and the IP allow list let it pass."),
+		mail.Say("The built-in protection of Safe Links and Safe Attachments has no switch, only exceptions."),
+		mail.Say("The quarantine itself is not a switch; it is empty when nothing is sent there."),
+		mail.Say("Outbound spam protection is never touched: it protects your own reputation."),
 	}
 }
 

@@ -64,7 +64,7 @@ func TestThePreflightFindsWhatWouldSurprise(t *testing.T) {
 		e.Probes = tt.probes
 		found := false
 		for _, c := range planOf(t, e, spec).Checks {
-			found = found || c.ID == tt.id && c.Severity == tt.severity && c.Text != ""
+			found = found || c.ID == tt.id && c.Severity == tt.severity && c.Text.Format != ""
 		}
 		if !found {
 			t.Errorf("%s: no check %s", tt.name, tt.id)

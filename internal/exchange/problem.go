@@ -1,52 +1,48 @@
 package exchange
 
 import (
-	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+	"encoding/json"
+
+	"postern/internal/mail"
 )
 
 // A Problem is a failure told to a person: what happened and why, and how to
 // mend it, each in sentences.
 type Problem struct {
-	Code  string `json:"code"`  // stable: "insufficient-role", "throttled" ...
-	Cause string `json:"cause"` // sentence
-	Mend  string `json:"mend"`  // sentence
-	Err   error  `json:"-"`     // what it was made of, for the log
-
-	// Say and With are what Cause was made of, for those who say it in another
-	// language: a sentence with %s, and the values. Say is "" where Cause has none.
-	Say  string   `json:"say,omitempty"`
-	With []string `json:"with,omitempty"`
+	Code  string // stable: "insufficient-role", "throttled" ...
+	Cause mail.Sentence
+	Mend  mail.Sentence
+	Err   error // what it was made of, for the log
 }
 
-// NewProblem makes a Problem whose cause holds values; err may be nil.
-func NewProblem(code, say, mend string, err error, with ...string) *Problem {
-	p := &Problem{Code: code, Cause: say, Mend: mend, Err: err}
-	if len(with) > 0 {
-		values := make([]any, len(with))
-		for i, v := range with {
-			values[i] = v
-		}
-		p.Cause, p.Say, p.With = fmt.Sprintf(say, values...), say, with
-	}
-	return p
+// keptProblem is a Problem as the journal stores it.
+type keptProblem struct {
+	Code  string    `json:"code"`
+	Cause mail.Kept `json:"cause"`
+	Mend  mail.Kept `json:"mend"`
 }
 
-func (p *Problem) Error() string { return p.Cause + " " + p.Mend }
+// MarshalJSON keeps the values, so that the problem can be told in any language.
+func (p *Problem) MarshalJSON() ([]byte, error) {
+	return json.Marshal(keptProblem{p.Code, mail.Kept{Sentence: p.Cause}, mail.Kept{Sentence: p.Mend}})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Problem) UnmarshalJSON(b []byte) error {
+	var k keptProblem
+	err := json.Unmarshal(b, &k)
+	*p = Problem{Code: k.Code, Cause: k.Cause.Sentence, Mend: k.Mend.Sentence}
+	return err
+}
+
+// NewProblem makes a Problem; err may be nil.
+func NewProblem(code string, cause, mend mail.Sentence, err error) *Problem {
+	return &Problem{Code: code, Cause: cause, Mend: mend, Err: err}
+}
+
+func (p *Problem) Error() string { return p.Told().String() }
 
 func (p *Problem) Unwrap() error { return p.Err }
 
-// sentence begins s with a capital letter and ends it with a full stop.
-func sentence(s string) string {
-	if s == "" {
-		return s
-	}
-	r, n := utf8.DecodeRuneInString(s)
-	s = string(unicode.ToUpper(r)) + s[n:]
-	if !strings.HasSuffix(s, ".") {
-		s += "."
-	}
-	return s
-}
+// Told is cause and mend.
+func (p *Problem) Told() mail.Sentence { return mail.Together(p.Cause, p.Mend) }

@@ -187,7 +187,7 @@ func TestEveryFailureNamesCauseAndMend(t *testing.T) {
 			if p.Code != tt.code || !strings.Contains(p.Error(), tt.says) {
 				t.Errorf("got %s: %v", p.Code, p)
 			}
-			if !strings.HasSuffix(p.Cause, ".") || !strings.HasSuffix(p.Mend, ".") || strings.Contains(p.Error(), testKey) {
+			if !strings.HasSuffix(p.Cause.String(), ".") || !strings.HasSuffix(p.Mend.String(), ".") || strings.Contains(p.Error(), testKey) {
 				t.Errorf("not two sentences: %q %q", p.Cause, p.Mend)
 			}
 		})
@@ -216,7 +216,7 @@ func TestAnInternalRelayDomainIsExplainedAndAccepted(t *testing.T) {
 	}
 	found := false
 	for _, c := range planOf(t, of.engine(), testSpec()).Checks {
-		found = found || c.ID == "internal-relay" && c.Severity == Warning && strings.Contains(c.Text, "contoso.com")
+		found = found || c.ID == "internal-relay" && c.Severity == Warning && strings.Contains(c.Text.String(), "contoso.com")
 	}
 	if !found {
 		t.Error("the internal relay domain is not pointed out")
@@ -232,7 +232,7 @@ func TestTheNextPlanTellsOfAnInterruptedRun(t *testing.T) {
 		t.Fatal("the run was not cut off")
 	}
 	for _, c := range planOf(t, of.engine(), testSpec()).Checks {
-		if c.ID == "interrupted" && strings.Contains(c.Mend, "apply again") {
+		if c.ID == "interrupted" && strings.Contains(c.Mend.String(), "apply again") {
 			return
 		}
 	}

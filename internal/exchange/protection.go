@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"slices"
 	"strings"
@@ -8,13 +10,13 @@ import (
 
 // A Policy is one protection of Exchange as a person sees it.
 type Policy struct {
-	ID        string `json:"id"`
-	Title     string `json:"title"`
-	Explain   string `json:"explain"`
-	Limit     string `json:"limit,omitempty"` // what stays on all the same
-	Available bool   `json:"available"`       // false: the licence lacks it, or the tenant has none
-	State     string `json:"state"`           // "on", "off", "none"
-	ByUs      bool   `json:"by_us"`           // switched off here, so it can be switched on again exactly
+	ID        string        `json:"id"`
+	Title     mail.Sentence `json:"title"`
+	Explain   mail.Sentence `json:"explain"`
+	Limit     mail.Sentence `json:"limit,omitzero"` // what stays on all the same
+	Available bool          `json:"available"`      // false: the licence lacks it, or the tenant has none
+	State     string        `json:"state"`          // "on", "off", "none"
+	ByUs      bool          `json:"by_us"`          // switched off here, so it can be switched on again exactly
 }
 
 // protections is what one reading found of a policy.
@@ -160,7 +162,7 @@ func (e *Engine) DisableProtection(ctx context.Context, spec Spec, chosen []stri
 	cur := &Current{protection: map[string]map[string]any{}}
 	for _, f := range found {
 		if !f.licensed {
-			return nil, NewProblem("licence-missing", "This organization does not have the licence for %s (Defender for Office 365 Plan 1).", "Leave this policy out; everything else works without it.", nil, f.policy.title)
+			return nil, NewProblem("licence-missing", mail.Say("This organization does not have the licence for %s (Defender for Office 365 Plan 1).", f.policy.title), mail.Say("Leave this policy out; everything else works without it."), nil)
 		}
 		for _, o := range f.objects {
 			if cur.protection[o.key()] == nil {
@@ -196,11 +198,11 @@ func after(current map[string]any, changed Values) map[string]any {
 
 func checkChoice(chosen []string) error {
 	if len(chosen) == 0 {
-		return &Problem{Code: "nothing-chosen", Cause: "No policy was chosen.", Mend: "Choose at least one."}
+		return &Problem{Code: "nothing-chosen", Cause: mail.Say("No policy was chosen."), Mend: mail.Say("Choose at least one.")}
 	}
 	for _, id := range chosen {
 		if !slices.ContainsFunc(policies(), func(p policy) bool { return p.id == id }) {
-			return NewProblem("unknown-policy", "There is no policy “%s”.", "List the policies to see their names.", nil, id)
+			return NewProblem("unknown-policy", mail.Say("There is no policy “%s”.", id), mail.Say("List the policies to see their names."), nil)
 		}
 	}
 	return nil

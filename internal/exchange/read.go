@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"slices"
@@ -42,7 +44,7 @@ func Read(ctx context.Context, c Commander, arc bool, names ...string) (*Current
 			return explain(err, cmdlet)
 		}
 		if len(list) == 0 {
-			return NewProblem("missing", "%s gave nothing, although every organization has one.", "Try again in a few minutes; if it stays, ask Microsoft's support.", nil, cmdlet)
+			return NewProblem("missing", mail.Say("%s gave nothing, although every organization has one.", cmdlet), mail.Say("Try again in a few minutes; if it stays, ask Microsoft's support."), nil)
 		}
 		*dst = list[0]
 		return nil

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"slices"
 	"strings"
@@ -38,7 +40,7 @@ func (e *Engine) Rollback(ctx context.Context, spec Spec, opt RollbackOptions) (
 	}
 	result := &Result{Tenant: s.Tenant, Actions: b.actions, Foreign: b.foreign}
 	if state.Hydrated {
-		result.Notes = append(result.Notes, "The organization stays customized: Exchange has no way back from Enable-OrganizationCustomization. It changes nothing in the mail flow.")
+		result.Notes = append(result.Notes, mail.Say("The organization stays customized: Exchange has no way back from Enable-OrganizationCustomization. It changes nothing in the mail flow."))
 	}
 	if err := e.runner("rollback", state, cur, len(b.actions)).all(ctx, b.actions); err != nil {
 		return result, err
@@ -64,7 +66,7 @@ func (e *Engine) gone(ctx context.Context, s Spec, state *State, result *Result)
 			return err
 		}
 		if !wait.more(ctx) {
-			result.Notes = append(result.Notes, "Exchange took every change, but does not show all of them yet; wait some minutes before you plan or apply again.")
+			result.Notes = append(result.Notes, mail.Say("Exchange took every change, but does not show all of them yet; wait some minutes before you plan or apply again."))
 			return ctx.Err()
 		}
 	}
@@ -125,7 +127,7 @@ func (b *backward) switchOff(saved []*Saved) {
 			continue // it was on before us
 		}
 		b.off[s.Name] = true
-		b.actions = append(b.actions, switchAction(Object{ID: s.ID, Kind: s.Kind, Name: s.Name}, "Disabled", "Enabled", "From now on mail is delivered as it was before."))
+		b.actions = append(b.actions, switchAction(Object{ID: s.ID, Kind: s.Kind, Name: s.Name}, "Disabled", "Enabled", mail.Say("From now on mail is delivered as it was before.")))
 	}
 }
 
@@ -140,9 +142,9 @@ func (b *backward) object(ctx context.Context, s *Saved) error {
 	if b.opt.Overwrite && current != nil {
 		s.claim(current)
 	}
-	why := "It goes back to what it was before Postern."
+	why := mail.Say("It goes back to what it was before Postern.")
 	if s.Created {
-		why = "Postern made it, so it is removed."
+		why = mail.Say("Postern made it, so it is removed.")
 	}
 	u := undo(s, current, b.cur, why)
 	for _, a := range u.actions {
@@ -202,7 +204,7 @@ func (b *backward) order(saved []*Saved) {
 		o := Object{ID: s.ID, Kind: s.Kind, Name: s.Name}
 		b.actions = append(b.actions, Action{ID: o.ID + "/move-back", Object: o.ID, Cmdlet: "Set-TransportRule",
 			Parameters: Values{"Identity": o.Name, "Priority": m.to}, Before: Values{"Priority": m.from}, After: Values{"Priority": m.to},
-			GuideSteps: []string{}, Why: "It goes back to its place among the rules.", kind: o.Kind, name: o.Name, move: true})
+			GuideSteps: []string{}, Why: mail.Say("It goes back to its place among the rules."), kind: o.Kind, name: o.Name, move: true})
 	}
 }
 

@@ -1,9 +1,10 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"postern/internal/exchange/adminapi"
@@ -65,15 +66,15 @@ func (r *runner) before(ctx context.Context, a *Action) error {
 	switch {
 	case a.gate && !r.tried && r.e.RoundTrip != nil:
 		r.tried = true
-		r.e.tell(Event{Action: a.ID, State: "note", Text: "The way round is tried before mail is redirected."})
+		r.e.tell(Event{Action: a.ID, State: "note", Text: mail.Say("The way round is tried before mail is redirected.")})
 		if err := r.e.RoundTrip(ctx); err != nil {
-			return NewProblem("round-trip", "The way round does not work yet: %s", "Nothing is redirected yet. Mend the cause and apply again; what was done is kept.", err, sentence(err.Error()))
+			return NewProblem("round-trip", mail.Say("The way round does not work yet: %s.", err), mail.Say("Nothing is redirected yet. Mend the cause and apply again; what was done is kept."), err)
 		}
 	case a.drain && !r.drained && r.e.Drain != nil:
 		r.drained = true
-		r.e.tell(Event{Action: a.ID, State: "note", Text: "No new mail comes to the relay; what it still holds is returned first."})
+		r.e.tell(Event{Action: a.ID, State: "note", Text: mail.Say("No new mail comes to the relay; what it still holds is returned first.")})
 		if err := r.e.Drain(ctx); err != nil {
-			return NewProblem("drain", "The relay still holds mail of this tenant: %s", "Mail is not redirected any more. Run the roll back again when the queue is empty.", err, sentence(err.Error()))
+			return NewProblem("drain", mail.Say("The relay still holds mail of this tenant: %s.", err), mail.Say("Mail is not redirected any more. Run the roll back again when the queue is empty."), err)
 		}
 	}
 	return nil
@@ -98,32 +99,32 @@ func (r *runner) note(a *Action) {
 	r.state.note(a, r.cur)
 }
 
-func doneText(a *Action) string {
+func doneText(a *Action) mail.Sentence {
 	switch {
 	case a.remove:
-		return "Removed " + a.name + "."
+		return mail.Say("Removed %s.", a.name)
 	case a.create:
-		return "Created " + a.name + "."
+		return mail.Say("Created %s.", a.name)
 	}
-	return "Done: " + a.Cmdlet + " " + a.name + "."
+	return mail.Say("Done: %s %s.", a.Cmdlet, a.name)
 }
 
 func (r *runner) failed(ctx context.Context, a *Action, step int, err error) error {
 	err = explain(err, a.Cmdlet)
 	if ctx.Err() != nil {
-		err = NewProblem("interrupted", "The run was interrupted at step %s of %s, %s.", "Nothing is half done: run the same again to go on from there, or roll back.", err, fmt.Sprint(step), fmt.Sprint(r.run.Total), a.ID)
+		err = NewProblem("interrupted", mail.Say("The run was interrupted at step %d of %d, %s.", step, r.run.Total, a.ID), mail.Say("Nothing is half done: run the same again to go on from there, or roll back."), err)
 	}
 	var p *Problem
 	if errors.As(err, &p) {
 		r.run.Failed = p
 	} else {
-		r.run.Failed = &Problem{Code: "failed", Cause: sentence(err.Error()), Mend: "Run the same again; what was done is kept."}
+		r.run.Failed = NewProblem("failed", mail.Told(err), mail.Say("Run the same again; what was done is kept."), err)
 	}
 	r.run.Ended = r.e.now()
 	if saveErr := r.state.save(context.WithoutCancel(ctx), r.e.Journal); saveErr != nil {
 		err = errors.Join(err, saveErr)
 	}
-	r.e.tell(Event{Action: a.ID, State: "failed", Text: r.run.Failed.Error(), Step: step, Total: r.run.Total})
+	r.e.tell(Event{Action: a.ID, State: "failed", Text: r.run.Failed.Told(), Step: step, Total: r.run.Total})
 	return err
 }
 
@@ -148,7 +149,7 @@ func (r *runner) perform(ctx context.Context, a *Action) error {
 		if !again || !wait.more(ctx) {
 			return err
 		}
-		r.e.tell(Event{Action: a.ID, State: "wait", Text: "Exchange did not take it yet; trying again."})
+		r.e.tell(Event{Action: a.ID, State: "wait", Text: mail.Say("Exchange did not take it yet; trying again.")})
 		if (x.Temporary() && !x.Throttled()) && r.effected(ctx, a) {
 			return nil
 		}

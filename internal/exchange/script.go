@@ -1,8 +1,9 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"postern/internal/exchange/script"
@@ -25,7 +26,7 @@ func Script(spec Spec, opt ScriptOptions) (string, error) {
 		return "", err
 	}
 	if s.Key == "" {
-		return "", &Problem{Code: "key-unknown", Cause: "The script needs the relay key, which is stored only as a hash.", Mend: "Rotate the relay key and make the script with the new one."}
+		return "", &Problem{Code: "key-unknown", Cause: mail.Say("The script needs the relay key, which is stored only as a hash."), Mend: mail.Say("Rotate the relay key and make the script with the new one.")}
 	}
 	setup := script.Setup{
 		Tenant: s.Tenant, Organization: opt.Organization, Brand: s.Brand, Domains: s.Domains, Predicates: rulePredicates,
@@ -36,7 +37,7 @@ func Script(spec Spec, opt ScriptOptions) (string, error) {
 			o.Name = "*, " + text(o.Create["SendingInfrastructure"]) + ", " + text(o.Create["SpoofType"])
 		}
 		setup.Objects = append(setup.Objects, script.Object{ID: o.ID, Kind: string(o.Kind), Name: o.Name, Props: o.Props, Defaults: o.Defaults, Create: o.Create,
-			Adds: o.Adds, Redirect: isRedirect(o), First: o.Where == "X14", Steps: o.Steps, Why: o.Why})
+			Adds: o.Adds, Redirect: isRedirect(o), First: o.Where == "X14", Steps: o.Steps, Why: o.Why.String()})
 	}
 	return script.Render(setup)
 }
@@ -59,23 +60,23 @@ type ScriptReport struct {
 // comes from outside: it is believed as far as it says what was done, and nothing
 // in it is run or trusted. The error is a *Problem.
 func ReadScriptReport(tenant string, octets []byte) (*ScriptReport, error) {
-	bad := func(why string) error {
-		return NewProblem("script-report", "This is not a report of Postern's script: %s.", "Upload the JSON text that the script printed at its end.", nil, why)
+	bad := func(why mail.Sentence) error {
+		return NewProblem("script-report", mail.Say("This is not a report of Postern's script: %s.", why), mail.Say("Upload the JSON text that the script printed at its end."), nil)
 	}
 	if len(octets) > maxReport {
-		return nil, bad("it is too large")
+		return nil, bad(mail.Say("it is too large"))
 	}
 	var r ScriptReport
 	if err := json.Unmarshal(octets, &r); err != nil {
-		return nil, bad(fmt.Sprintf("it cannot be read (%v)", err))
+		return nil, bad(mail.Say("it cannot be read (%v)", err))
 	}
 	if r.Tenant != tenant {
-		return nil, NewProblem("script-report", "The report is of tenant “%s”, not of “%s”.", "Upload it at the tenant whose script was run.", nil, r.Tenant, tenant)
+		return nil, NewProblem("script-report", mail.Say("The report is of tenant “%s”, not of “%s”.", r.Tenant, tenant), mail.Say("Upload it at the tenant whose script was run."), nil)
 	}
 	switch r.Mode {
 	case "Apply", "Verify", "Rollback":
 	default:
-		return nil, bad("it names no mode")
+		return nil, bad(mail.Say("it names no mode"))
 	}
 	return &r, nil
 }

@@ -120,7 +120,7 @@ func (s Spec) cleanNames() (Spec, error) {
 		return s, err
 	}
 	if len(s.Domains) == 0 {
-		return s, &Problem{Code: "no-domain", Cause: "No domain of this tenant is enabled.", Mend: "Add a domain and enable it first, then plan again."}
+		return s, &Problem{Code: "no-domain", Cause: mail.Say("No domain of this tenant is enabled."), Mend: mail.Say("Add a domain and enable it first, then plan again.")}
 	}
 	if s.Addresses, err = cleanAddresses(s.Addresses); err != nil {
 		return s, err
@@ -230,7 +230,7 @@ func (s Spec) trustedWord() string {
 }
 
 func badSpec(format string, args ...any) *Problem {
-	return NewProblem("configuration", "The configuration does not do for Exchange: %s.", "Correct the configuration and plan again.", nil, strings.TrimSuffix(fmt.Sprintf(format, args...), "."))
+	return NewProblem("configuration", mail.Say("The configuration does not do for Exchange: %s.", mail.Refuse(format, args...)), mail.Say("Correct the configuration and plan again."), nil)
 }
 
 // String names s without its key and token.

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"slices"
 	"strings"
 )
@@ -39,7 +41,7 @@ func compareRank(a, b *Saved) int {
 }
 
 // undo plans how an object goes back. current is nil if it is gone.
-func undo(s *Saved, current map[string]any, cur *Current, why string) undone {
+func undo(s *Saved, current map[string]any, cur *Current, why mail.Sentence) undone {
 	o := Object{ID: s.ID, Kind: s.Kind, Name: s.Name}
 	var u undone
 	if current == nil {
@@ -49,7 +51,7 @@ func undo(s *Saved, current map[string]any, cur *Current, why string) undone {
 	u.foreign = drift
 	if s.Created {
 		for i := range u.foreign {
-			u.foreign[i].Note = "It was removed all the same, because Postern made the object."
+			u.foreign[i].Note = mail.Say("It was removed all the same, because Postern made the object.")
 		}
 		u.take(removal(o, current, why))
 		return u
@@ -151,7 +153,7 @@ func (s *Saved) identity(current map[string]any) string {
 }
 
 // removal takes away an object that we made.
-func removal(o Object, current map[string]any, why string) Action {
+func removal(o Object, current map[string]any, why mail.Sentence) Action {
 	params := Values{"Identity": o.Name, "Confirm": false}
 	if o.Kind == SpoofItem {
 		params = Values{"Identity": spoofIdentity, "Ids": []string{text(current["Identity"])}, "Confirm": false}
@@ -164,7 +166,7 @@ func removal(o Object, current map[string]any, why string) Action {
 // the entry is found by Ids alone (cmdlets.json).
 const spoofIdentity = `domain.com\Default`
 
-func switchAction(o Object, to, from, why string) Action {
+func switchAction(o Object, to, from string, why mail.Sentence) Action {
 	verb := "Enable-"
 	if strings.EqualFold(to, "Disabled") {
 		verb = "Disable-"

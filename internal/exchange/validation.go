@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"regexp"
 	"strings"
 )
@@ -59,11 +61,11 @@ func (v Validation) problem() error {
 		}
 		reached = true
 		if !s.OK {
-			return NewProblem("validation", "Exchange could not connect to the relay: “%s” failed%s.", mendValidation(s.Detail), nil, s.Name, detail(s))
+			return NewProblem("validation", mail.Say("Exchange could not connect to the relay: “%s” failed%s.", s.Name, detail(s)), mendValidation(s.Detail), nil)
 		}
 	}
 	if !reached {
-		return &Problem{Code: "validation", Cause: "Exchange answered the validation of the connector without a connectivity test.", Mend: "Apply again; if it stays, validate the connector in the Exchange admin center and read the result there."}
+		return &Problem{Code: "validation", Cause: mail.Say("Exchange answered the validation of the connector without a connectivity test."), Mend: mail.Say("Apply again; if it stays, validate the connector in the Exchange admin center and read the result there.")}
 	}
 	return nil
 }
@@ -75,25 +77,25 @@ func detail(s ValidationStep) string {
 	return " (" + strings.TrimSuffix(s.Detail, ".") + ")"
 }
 
-func mendValidation(detail string) string {
+func mendValidation(detail string) mail.Sentence {
 	d := strings.ToLower(detail)
 	switch {
 	case strings.Contains(d, "certificate") || strings.Contains(d, "subjectmismatch") || strings.Contains(d, "4.7.320"):
-		return "Give the relay a certificate of a public CA that carries the configured name, with its full chain, then apply again."
+		return mail.Say("Give the relay a certificate of a public CA that carries the configured name, with its full chain, then apply again.")
 	case strings.Contains(d, "starttls"):
-		return "Switch STARTTLS on in the relay (a certificate must be configured), then apply again."
+		return mail.Say("Switch STARTTLS on in the relay (a certificate must be configured), then apply again.")
 	case strings.Contains(d, "refused") || strings.Contains(d, "timed out") || strings.Contains(d, "4.4.316"):
-		return "Make port 25 of the relay reachable from Microsoft's networks (firewall, port forwarding), then apply again."
+		return mail.Say("Make port 25 of the relay reachable from Microsoft's networks (firewall, port forwarding), then apply again.")
 	}
-	return "Check that the smart host's name is right and leads to the relay, and that port 25 is reachable, then apply again."
+	return mail.Say("Check that the smart host's name is right and leads to the relay, and that port 25 is reachable, then apply again.")
 }
 
-func (s ValidationStep) sentence() string {
+func (s ValidationStep) sentence() mail.Sentence {
 	switch {
 	case s.OK:
-		return s.Name + ": succeeded."
+		return mail.Say("%s: succeeded.", s.Name)
 	case s.Mail:
-		return s.Name + ": failed" + detail(s) + ", which is no harm: no rule uses the connector yet."
+		return mail.Say("%s: failed%s, which is no harm: no rule uses the connector yet.", s.Name, detail(s))
 	}
-	return s.Name + ": failed" + detail(s) + "."
+	return mail.Say("%s: failed%s.", s.Name, detail(s))
 }

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"slices"
 	"strings"
 )
@@ -16,12 +18,12 @@ const (
 
 // A Drift is one field of one object that is not as wanted.
 type Drift struct {
-	Object   string   `json:"object"`
-	Field    string   `json:"field"`
-	Want     any      `json:"want"`
-	Have     any      `json:"have"`
-	Severity Severity `json:"severity"`
-	Note     string   `json:"note,omitempty"` // what it does to the mail
+	Object   string        `json:"object"`
+	Field    string        `json:"field"`
+	Want     any           `json:"want"`
+	Have     any           `json:"have"`
+	Severity Severity      `json:"severity"`
+	Note     mail.Sentence `json:"note,omitzero"` // what it does to the mail
 }
 
 // A Report is the outcome of Verify. OK means that no drift is worse than Info.
@@ -57,7 +59,7 @@ func (o Object) drift(current map[string]any) []Drift {
 		if o.Kind == OutboundConnector || o.Kind == InboundConnector || o.Kind == TransportRule {
 			sev = Critical
 		}
-		return []Drift{{Object: o.ID, Field: "", Want: "present", Have: "absent", Severity: sev, Note: "The object " + o.Name + " is missing."}}
+		return []Drift{{Object: o.ID, Field: "", Want: "present", Have: "absent", Severity: sev, Note: mail.Say("The object is missing.")}}
 	}
 	var out []Drift
 	for _, f := range o.differences(current) {
@@ -65,14 +67,14 @@ func (o Object) drift(current map[string]any) []Drift {
 		out = append(out, Drift{o.ID, f.Name, masked(f.Name, f.Want), masked(f.Name, f.Have), sev, note})
 	}
 	if o.Kind == TransportRule && o.Active && !enabled(current) {
-		sev, note := Critical, "The rule is switched off."
+		sev, note := Critical, mail.Say("The rule is switched off.")
 		if isRedirect(o) {
-			note = "The relay rule is switched off, so mail is delivered without passing the relay."
+			note = mail.Say("The relay rule is switched off, so mail is delivered without passing the relay.")
 		}
 		out = append(out, Drift{o.ID, "State", "Enabled", current["State"], sev, note})
 	}
 	if o.Kind == OutboundConnector && boolOf(current["IsValidated"]) == "false" {
-		out = append(out, Drift{o.ID, "IsValidated", true, current["IsValidated"], Info, "The connector changed since it was validated."})
+		out = append(out, Drift{o.ID, "IsValidated", true, current["IsValidated"], Info, mail.Say("The connector changed since it was validated.")})
 	}
 	return out
 }
@@ -89,24 +91,24 @@ func masked(name string, v any) any {
 }
 
 // severity judges one difference.
-func (o Object) severity(f Field) (Severity, string) {
+func (o Object) severity(f Field) (Severity, mail.Sentence) {
 	switch {
 	case strings.HasPrefix(f.Name, "RestrictDomainsTo") && boolOf(f.Have) == "true":
-		return Critical, "With this switch Exchange rejects all mail from the Internet that does not come from the relay, while senders still deliver to Microsoft. Switch it off at once."
+		return Critical, mail.Say("With this switch Exchange rejects all mail from the Internet that does not come from the relay, while senders still deliver to Microsoft. Switch it off at once.")
 	case isRedirect(o) && f.Name == "ExceptIfHeaderContainsWords" && slices.Contains(folded(listOf(f.Have)), "yes"):
-		return Critical, "Anybody can write this word into a header and so pass the relay by."
+		return Critical, mail.Say("Anybody can write this word into a header and so pass the relay by.")
 	case isRedirect(o) && strings.HasPrefix(f.Name, "ExceptIf"):
-		return Critical, "Mail of this exception passes the relay by, or returned mail goes round in a loop."
+		return Critical, mail.Say("Mail of this exception passes the relay by, or returned mail goes round in a loop.")
 	case isRedirect(o) && f.Name == "SetHeaderValue":
-		return Critical, "The relay refuses mail without a valid key."
+		return Critical, mail.Say("The relay refuses mail without a valid key.")
 	case o.Kind == OutboundConnector:
-		return Critical, "Mail may not reach the relay, or reach another host."
+		return Critical, mail.Say("Mail may not reach the relay, or reach another host.")
 	case o.Kind == InboundConnector && (f.Name == "Enabled" || f.Name == "SenderIPAddresses" || f.Name == "TlsSenderCertificateName"):
-		return Critical, "Exchange may not recognise the relay when mail comes back."
+		return Critical, mail.Say("Exchange may not recognise the relay when mail comes back.")
 	case isRedirect(o), o.Where == "X14":
-		return Critical, "Mail may pass the relay by."
+		return Critical, mail.Say("Mail may pass the relay by.")
 	}
-	return Warning, ""
+	return Warning, mail.Sentence{}
 }
 
 // order names rules that stand in the wrong place.
@@ -117,14 +119,14 @@ func (r *Report) order(p *planner) {
 		switch {
 		case o.Kind != TransportRule || at < 0:
 		case o.Where == "X14" && at != p.stripIndex(o):
-			r.Drift = append(r.Drift, Drift{o.ID, "Priority", p.stripIndex(o), at, Warning, "Rules before it may believe a forged header."})
+			r.Drift = append(r.Drift, Drift{o.ID, "Priority", p.stripIndex(o), at, Warning, mail.Say("Rules before it may believe a forged header.")})
 		case isRedirect(o):
 			last = max(last, at)
 			if out := p.outboundIndex(); at < out {
-				r.Drift = append(r.Drift, Drift{o.ID, "Priority", out + 1, at, Warning, "It must come after the outbound relay's rule."})
+				r.Drift = append(r.Drift, Drift{o.ID, "Priority", out + 1, at, Warning, mail.Say("It must come after the outbound relay's rule.")})
 			}
 		case o.ID == "rule-clutter" && at < last:
-			r.Drift = append(r.Drift, Drift{o.ID, "Priority", last + 1, at, Warning, "It must come after the relay rule."})
+			r.Drift = append(r.Drift, Drift{o.ID, "Priority", last + 1, at, Warning, mail.Say("It must come after the relay rule.")})
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"postern/internal/mail"
+
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -43,7 +45,7 @@ func (s Spec) remoteDomain() Object {
 	return Object{
 		ID: "remote-domain", Kind: RemoteDomain, Name: defaultObject, Where: "X3", Steps: steps("G1", 21, 25),
 		Props: Values{"TNEFEnabled": false, "CharacterSet": "utf-8", "NonMimeCharacterSet": "utf-8", "AllowedOOFType": "ExternalLegacy"},
-		Why:   "Mail to the relay leaves the organization, so Exchange would turn rich text into winmail.dat and drop automatic replies; with these settings every kind of content comes through unharmed.",
+		Why:   mail.Say("Mail to the relay leaves the organization, so Exchange would turn rich text into winmail.dat and drop automatic replies; with these settings every kind of content comes through unharmed."),
 	}
 }
 
@@ -51,7 +53,7 @@ func (s Spec) connectionFilter() Object {
 	o := Object{
 		ID: "connection-filter", Kind: ConnectionFilter, Name: defaultObject, Where: "X5", Steps: steps("G1", 27, 29),
 		Adds: map[string][]string{"IPAllowList": s.Addresses},
-		Why:  "Mail that comes back from the relay was judged already; without these entries Exchange would judge the relay's address as if it were the sender.",
+		Why:  mail.Say("Mail that comes back from the relay was judged already; without these entries Exchange would judge the relay's address as if it were the sender."),
 	}
 	if !s.Options.Hardened {
 		o.Props = Values{"EnableSafeList": true}
@@ -74,7 +76,7 @@ func (s Spec) spoofItems() []Object {
 				ID: "spoof-" + strings.ToLower(kind) + "-" + infra, Kind: SpoofItem, Name: spoofName("*", infra, kind), Where: "X6", Steps: step,
 				Props:  Values{"Action": "Allow"},
 				Create: Values{"SpoofedUser": "*", "SendingInfrastructure": infra, "SpoofType": kind},
-				Why:    "Returned mail keeps its sender but comes from the relay, which looks like spoofing to Exchange; this pair says that it is not.",
+				Why:    mail.Say("Returned mail keeps its sender but comes from the relay, which looks like spoofing to Exchange; this pair says that it is not."),
 			})
 		}
 	}
@@ -116,7 +118,7 @@ func (s Spec) arcConfig() Object {
 	return Object{
 		ID: "arc-trust", Kind: ArcConfig, Name: defaultObject, Where: "M13",
 		Adds: map[string][]string{"ArcTrustedSealers": {s.Options.ArcSealer}},
-		Why:  "When the relay changes a message, the sender's DKIM signature breaks; Exchange then believes the relay's ARC seal of what was true before.",
+		Why:  mail.Say("When the relay changes a message, the sender's DKIM signature breaks; Exchange then believes the relay's ARC seal of what was true before."),
 	}
 }
 
@@ -131,7 +133,7 @@ func (s Spec) inboundConnector(c Connector) Object {
 		},
 		Defaults: Values{"TlsSenderCertificateName": nil, "TreatMessagesAsInternal": false, "AssociatedAcceptedDomains": []string{}, "EFSkipLastIP": false},
 		Create:   Values{"ConnectorSource": "Default", "Comment": s.comment("Takes mail back from the relay.")},
-		Why:      "Exchange knows mail from the relay by this connector and takes it only over TLS.",
+		Why:      mail.Say("Exchange knows mail from the relay by this connector and takes it only over TLS."),
 	}
 	if s.Options.CertificateBound {
 		delete(o.Defaults, "TlsSenderCertificateName")
@@ -150,7 +152,7 @@ func (s Spec) outboundConnector(c Connector) Object {
 		},
 		Defaults: Values{"RouteAllMessagesViaOnPremises": false, "AllAcceptedDomains": false, "RecipientDomains": []string{}, "TestMode": false},
 		Create:   Values{"ConnectorSource": "Default", "Comment": s.comment("Hands mail to the relay, only when a mail flow rule says so.")},
-		Why:      "Mail that the redirect rule picks goes through this connector to the relay, over TLS to a proven name.",
+		Why:      mail.Say("Mail that the redirect rule picks goes through this connector to the relay, over TLS to a proven name."),
 	}
 }
 
@@ -174,7 +176,7 @@ func (s Spec) stripRules() []Object {
 			ID: h.id, Kind: TransportRule, Name: s.Brand + " Inbound " + h.name, Where: "X14", Active: true,
 			Props:  Values{"RemoveHeader": h.header, "ExceptIfSenderIpRanges": s.Addresses, "Mode": "Enforce"},
 			Create: Values{"Comments": s.comment("Takes " + h.header + " out of mail that does not come from the relay. Must be among the first rules.")},
-			Why:    "An outside sender can write " + h.header + " into a message; it is removed before another rule can believe it.",
+			Why:    mail.Say("An outside sender can write %s into a message; it is removed before another rule can believe it.", h.header),
 		})
 	}
 	return list
@@ -206,7 +208,7 @@ func (s Spec) redirectRules() []Object {
 		list = append(list, Object{
 			ID: id, Kind: TransportRule, Name: name, Where: "X7-X11", Steps: steps("G1", 34, 58), Active: true, Props: props,
 			Create: Values{"Comments": s.comment("Redirects inbound mail to the relay. Made disabled; enabled when the connector was validated.")},
-			Why:    "This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned.",
+			Why:    mail.Say("This rule hands inbound mail to the relay, marked with the relay key, and leaves alone what the relay has returned."),
 		})
 	}
 	return list
@@ -218,7 +220,7 @@ func (s Spec) clutterRule() Object {
 		Props: Values{"SenderIpRanges": s.Addresses, "SetSCL": -1, "SetHeaderName": bypassClutter, "SetHeaderValue": "true",
 			"StopRuleProcessing": true, "Mode": "Enforce"},
 		Create: Values{"Comments": s.comment("Lets mail that the relay returned go to the inbox. Must come after the relay rule.")},
-		Why:    "Mail that the relay returned or released goes to the inbox instead of being judged and moved once more.",
+		Why:    mail.Say("Mail that the relay returned or released goes to the inbox instead of being judged and moved once more."),
 	}
 }
 

@@ -35,9 +35,9 @@ type Observation struct {
 
 // An Alarm is something a person should hear of.
 type Alarm struct {
-	Kind     string   `json:"kind"` // "drift", "probe", "coverage", "unreachable"
-	Severity Severity `json:"severity"`
-	Text     string   `json:"text"` // sentence
+	Kind     string        `json:"kind"` // "drift", "probe", "coverage", "unreachable"
+	Severity Severity      `json:"severity"`
+	Text     mail.Sentence `json:"text"` // sentence
 }
 
 // Coverage is the share of external mail that passed the relay.
@@ -80,7 +80,7 @@ func (e *Engine) Observe(ctx context.Context, spec Spec, w Watch) (*Observation,
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		o.alarm("unreachable", Warning, sentence("The tenant could not be verified: "+err.Error()))
+		o.alarm("unreachable", Warning, mail.Say("The tenant could not be verified: %s.", err))
 	} else {
 		o.drift()
 	}
@@ -89,7 +89,7 @@ func (e *Engine) Observe(ctx context.Context, spec Spec, w Watch) (*Observation,
 	}
 	if !w.Since.IsZero() {
 		if o.Coverage, err = e.coverage(ctx, s, w); err != nil {
-			o.alarm("unreachable", Warning, sentence("The message trace could not be read: "+err.Error()))
+			o.alarm("unreachable", Warning, mail.Say("The message trace could not be read: %s.", err))
 		} else {
 			o.covered(w)
 		}
@@ -97,7 +97,7 @@ func (e *Engine) Observe(ctx context.Context, spec Spec, w Watch) (*Observation,
 	return o, ctx.Err()
 }
 
-func (o *Observation) alarm(kind string, sev Severity, text string) {
+func (o *Observation) alarm(kind string, sev Severity, text mail.Sentence) {
 	o.Alarms = append(o.Alarms, Alarm{kind, sev, text})
 }
 
@@ -106,11 +106,11 @@ func (o *Observation) drift() {
 		if d.Severity == Info {
 			continue
 		}
-		t := fmt.Sprintf("In Exchange, %s of %s is not as it was set up. %s", d.Field, d.Object, d.Note)
+		t := mail.Together(mail.Say("In Exchange, %s of %s is not as it was set up.", d.Field, d.Object), d.Note)
 		if d.Field == "" {
-			t = d.Note
+			t = mail.Say("In Exchange, %s is missing.", d.Object)
 		}
-		o.alarm("drift", d.Severity, strings.TrimSpace(t))
+		o.alarm("drift", d.Severity, t)
 	}
 }
 
@@ -123,9 +123,9 @@ func (o *Observation) probe(ctx context.Context, w Watch) {
 	o.Probe = took
 	switch {
 	case err != nil:
-		o.alarm("probe", Critical, sentence("The test message did not come round: "+err.Error()))
+		o.alarm("probe", Critical, mail.Say("The test message did not come round: %s.", err))
 	case took > slow:
-		o.alarm("probe", Warning, fmt.Sprintf("The test message took %s through the loop.", took.Round(time.Second)))
+		o.alarm("probe", Warning, mail.Say("The test message took %s through the loop.", took.Round(time.Second)))
 	}
 }
 
@@ -135,7 +135,7 @@ func (o *Observation) covered(w Watch) {
 		least = defaultCoverage
 	}
 	if share := o.Coverage.Share(); share < least {
-		o.alarm("coverage", Critical, fmt.Sprintf("Only %.1f %% of external mail passed the relay (%d of %d messages).", share*100, o.Coverage.Relayed, o.Coverage.Total))
+		o.alarm("coverage", Critical, mail.Say("Only %.1f %% of external mail passed the relay (%d of %d messages).", share*100, o.Coverage.Relayed, o.Coverage.Total))
 	}
 }
 

@@ -1,7 +1,5 @@
 package mail
 
-import "fmt"
-
 // Lamp is how well something is, from the best to the worst.
 type Lamp string
 
@@ -20,26 +18,6 @@ func (l Lamp) Worse(other Lamp) Lamp {
 	}
 	return l
 }
-
-// A Sentence is an English sentence with values, so that a page can say it in
-// another language.
-type Sentence struct {
-	Format string
-	Args   []any
-}
-
-// Say makes a sentence.
-func Say(format string, args ...any) Sentence { return Sentence{format, args} }
-
-func (s Sentence) String() string {
-	if len(s.Args) == 0 {
-		return s.Format
-	}
-	return fmt.Sprintf(s.Format, s.Args...)
-}
-
-// MarshalText writes the sentence in English.
-func (s Sentence) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Health is how well one part is, and what to do about it.
 type Health struct {

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"fmt"
@@ -323,7 +325,7 @@ type protectionPage struct {
 	Step     string // "general", "choose"
 	Policies []exchange.Policy
 	Missing  []exchange.Policy // that the licence or the tenant lacks
-	Fixed    []string          // what nobody can switch off
+	Fixed    []mail.Sentence   // what nobody can switch off
 	Problem  *exchange.Problem
 	Why      string
 	ByUs     int

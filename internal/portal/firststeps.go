@@ -97,7 +97,7 @@ func (p *Portal) cameBy(ctx context.Context, v *visit) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if seen.Probe != nil && seen.Probe.Problem == "" {
+	if seen.Probe != nil && seen.Probe.Problem.Format == "" {
 		return true, nil
 	}
 	week, err := p.counts.of(ctx, p, v.tenant.ID)

@@ -324,7 +324,7 @@ func (p *Portal) fail(w http.ResponseWriter, r *http.Request, v *visit, err erro
 	if errors.As(err, &known) {
 		status, text = known.status, known.text
 	} else if errors.As(err, &told) {
-		status, text = http.StatusConflict, v.words.Cause(told)+" "+v.words.T(told.Mend)
+		status, text = http.StatusConflict, v.words.Wrong(told)
 	} else if r.Context().Err() == nil {
 		p.Log.Error("page", "request", v.id, "path", r.URL.Path, "err", err)
 	}

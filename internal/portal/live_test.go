@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/internal/admin"
+	"postern/internal/mail"
 )
 
 // R42: what is open ends with its session, as everything else does.
@@ -16,7 +17,7 @@ func TestAnOpenStreamEndsWithin5SecondsOfItsSession(t *testing.T) {
 	h := newHouse(t)
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done) })
-	if _, err := h.Exchange.Runs.Begin("acme", "apply", "test", func(context.Context, *admin.Run) ([]string, error) { <-done; return nil, nil }); err != nil {
+	if _, err := h.Exchange.Runs.Begin("acme", "apply", "test", func(context.Context, *admin.Run) ([]mail.Sentence, error) { <-done; return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	h.Exchange.Runs.BeginLook("acme", func(context.Context) error { <-done; return nil }) // the probe's stream follows it

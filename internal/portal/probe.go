@@ -70,21 +70,21 @@ func (p *Portal) probeNow(r *http.Request, v *visit) (probePage, error) {
 	since, failed := v.Runs.Looking(v.tenant.ID)
 	page.Looking = !since.IsZero()
 	if failed != nil {
-		page.Failed = sentence(failed)
+		page.Failed = v.words.Wrong(failed)
 	}
 	page.Probe = seen.Probe
 	if seen.Going != nil && p.now().Sub(seen.Going.At) < probeTime {
 		page.Probe, page.Going = seen.Going, true
 	}
 	if page.Failed == "" && !page.Looking && !page.Going {
-		page.Failed = seen.Problem
+		page.Failed = v.words.Said(seen.Problem.Sentence)
 	}
 	if page.Looking && !page.Going {
 		page.Probe = nil // of before
 	}
 	if page.Probe != nil {
-		page.Protects = page.Ready && !page.Going && page.Probe.Problem == "" && p.now().Sub(page.Probe.At) < 24*time.Hour
-		page.Hops, page.Way = wayOf(v.words.T, page.Probe)
+		page.Protects = page.Ready && !page.Going && page.Probe.Problem.Format == "" && p.now().Sub(page.Probe.At) < 24*time.Hour
+		page.Hops, page.Way = wayOf(v.words, page.Probe)
 	}
 	if page.Going || page.Looking {
 		page.Rest = restOf(v.words.T, page.Probe)

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,12 +30,7 @@ func (p *Portal) script(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	text, _, err := v.NewScript(r.Context(), v.tenant.ID, strings.TrimSpace(r.PostFormValue("organization")), scheme+r.Host+scriptReportPath)
 	if err != nil {
-		why := sentence(err)
-		var told *exchange.Problem
-		if errors.As(err, &told) {
-			why = v.words.Cause(told) + " " + v.words.T(told.Mend)
-		}
-		return p.showConnect(w, r, v, http.StatusUnprocessableEntity, connectPage{Way: "script", Why: why, Given: givenConnection{Organization: r.PostFormValue("organization")}})
+		return p.showConnect(w, r, v, http.StatusUnprocessableEntity, connectPage{Way: "script", Why: v.words.Wrong(err), Given: givenConnection{Organization: r.PostFormValue("organization")}})
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="postern-`+v.tenant.ID+`.ps1"`)
@@ -110,7 +107,7 @@ func stepsOf(s admin.ScriptRun, now time.Time) admin.RunView {
 		if i == len(s.Steps)-1 && !v.Done {
 			state = "now"
 		}
-		v.Steps = append(v.Steps, admin.RunStep{State: state, Text: text})
+		v.Steps = append(v.Steps, admin.RunStep{State: state, Text: mail.Sentence{Format: text}})
 	}
 	r := s.Report
 	switch {
@@ -118,12 +115,12 @@ func stepsOf(s admin.ScriptRun, now time.Time) admin.RunView {
 		if n := len(v.Steps); n > 0 {
 			v.Steps[n-1].State = "bad"
 		}
-		v.Problem = exchange.NewProblem("script", "The script stopped: %s", "Mend the cause and run the script again; what was done is kept. For a run that shall be followed here download a new script.", nil, r.Problem)
+		v.Problem = exchange.NewProblem("script", mail.Say("The script stopped: %s", r.Problem), mail.Say("Mend the cause and run the script again; what was done is kept. For a run that shall be followed here download a new script."), nil)
 	case r != nil && len(r.Drift) > 0:
-		v.Problem = exchange.NewProblem("script-drift", "The script ended, but fields are not as wanted: %s %s.", "Exchange may need up to an hour to show changes: run the script with -Mode Verify then.", nil, r.Drift[0].Object, r.Drift[0].Field)
+		v.Problem = exchange.NewProblem("script-drift", mail.Say("The script ended, but fields are not as wanted: %s %s.", r.Drift[0].Object, r.Drift[0].Field), mail.Say("Exchange may need up to an hour to show changes: run the script with -Mode Verify then."), nil)
 	case !v.Done && !s.BegunAt.IsZero() && now.After(s.Until):
 		v.Done = true
-		v.Problem = exchange.NewProblem("script-silent", "The script began, but never told its end.", "Look at the console in which it ran. It may be run again; upload its report here.", nil)
+		v.Problem = exchange.NewProblem("script-silent", mail.Say("The script began, but never told its end."), mail.Say("Look at the console in which it ran. It may be run again; upload its report here."), nil)
 	}
 	return v
 }
@@ -179,7 +176,7 @@ func (p *Portal) uploadReport(w http.ResponseWriter, r *http.Request, v *visit) 
 	page := scriptPage{shell: p.shell(r, v, "PowerShell script"), May: true}
 	var told *exchange.Problem
 	if errors.As(err, &told) {
-		page.Why = v.words.Cause(told) + " " + v.words.T(told.Mend)
+		page.Why = v.words.Wrong(told)
 		if err := p.lookAtScript(r.Context(), v, &page); err != nil {
 			return err
 		}

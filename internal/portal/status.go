@@ -75,7 +75,7 @@ func (p *Portal) status(w http.ResponseWriter, r *http.Request, v *visit) error 
 		page.Looking = since.Format("15:04:05 UTC")
 	}
 	if failed != nil {
-		page.Failed = sentence(failed)
+		page.Failed = v.words.Wrong(failed)
 	}
 	page.Groups = []healthGroup{
 		{t("Does mail really pass?"), p.healthRows(v, protection.Flow)},
@@ -84,19 +84,16 @@ func (p *Portal) status(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	seen := protection.Watched
 	for _, d := range seen.Drift {
-		page.Drift = append(page.Drift, driftOf(t, d))
+		page.Drift = append(page.Drift, driftOf(v.words, d))
 	}
 	if seen.Coverage != nil {
 		page.Missed = seen.Coverage.Missed
 	}
 	if page.Probe = seen.Probe; page.Probe != nil {
-		page.Hops, page.Way = wayOf(t, page.Probe)
+		page.Hops, page.Way = wayOf(v.words, page.Probe)
 	}
 	return p.render(w, http.StatusOK, "status", page)
 }
-
-// Said says a sentence of health in the visitor's language.
-func (w *words) Said(s mail.Sentence) string { return w.T(s.Format, s.Args...) }
 
 func (p *Portal) healthRows(v *visit, list []mail.Health) []healthRow {
 	looks := map[string]string{"coverage": "coverage", "probe": "probe", "setup": "verify"}
@@ -116,17 +113,18 @@ func (p *Portal) mayOpen(v *visit, path string) bool {
 	return slices.ContainsFunc(p.routes(), func(rt route) bool { return rt.method == "GET" && rt.path == path && rt.allows(v.user.Role) })
 }
 
-func driftOf(t func(string, ...any) string, d exchange.Drift) driftLine {
+func driftOf(w *words, d exchange.Drift) driftLine {
 	kind := map[exchange.Severity]string{exchange.Critical: "bad", exchange.Warning: "warn", exchange.Info: "plain"}[d.Severity]
-	line := driftLine{Kind: kind, What: d.Object, Want: plainValue(d.Want), Have: plainValue(d.Have), Note: d.Note}
+	line := driftLine{Kind: kind, What: d.Object, Want: plainValue(d.Want), Have: plainValue(d.Have), Note: w.Said(d.Note)}
 	if d.Field != "" {
-		line.What = t("%s of %s", d.Field, d.Object)
+		line.What = w.T("%s of %s", d.Field, d.Object)
 	}
 	return line
 }
 
 // wayOf lays out a probe's hops, and their times as parts of a bar.
-func wayOf(t func(string, ...any) string, p *admin.Probe) (hops []probeHop, way []segment) {
+func wayOf(w *words, p *admin.Probe) (hops []probeHop, way []segment) {
+	t := w.T
 	titles := map[string]string{"sent": t("Sent as a stranger would"), "exchange": t("Taken by Exchange"), "relay": t("Redirected to the relay"), "judged": t("Judged"), "held": t("Held"), "returned": t("Handed back to Exchange")}
 	list := slices.Clone(p.Hops)
 	slices.SortStableFunc(list, func(a, b admin.Hop) int { return a.At.Compare(b.At) }) // Exchange's answer may come after the redirected copy
@@ -146,8 +144,8 @@ func wayOf(t func(string, ...any) string, p *admin.Probe) (hops []probeHop, way 
 				fmt.Sprintf("%s: %s", titles[h.Place], took.Round(time.Millisecond))})
 		}
 	}
-	if p.Problem != "" {
-		hops = append(hops, probeHop{Title: t("Here it stopped"), Text: p.Problem, Kind: "bad"})
+	if p.Problem.Format != "" {
+		hops = append(hops, probeHop{Title: t("Here it stopped"), Text: w.Said(p.Problem.Sentence), Kind: "bad"})
 	}
 	return hops, way
 }

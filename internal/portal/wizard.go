@@ -120,15 +120,3 @@ func orElse(s, otherwise string) string {
 	}
 	return s
 }
-
-// Cause is why something failed, in the visitor's language.
-func (w *words) Cause(p *exchange.Problem) string {
-	if p.Say == "" {
-		return w.T(p.Cause)
-	}
-	values := make([]any, len(p.With))
-	for i, v := range p.With {
-		values[i] = v
-	}
-	return w.T(p.Say, values...)
-}

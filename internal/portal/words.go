@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
+
+	"postern/internal/mail"
 )
 
 //go:embed locales
@@ -61,6 +63,12 @@ func (w *words) T(english string, args ...any) string {
 	}
 	return s
 }
+
+// Said says a sentence from below in the visitor's language, with its values.
+func (w *words) Said(s mail.Sentence) string { return s.In(w.T) }
+
+// Wrong says why something failed in the visitor's language.
+func (w *words) Wrong(err error) string { return w.Said(mail.Told(err)) }
 
 // Weekday is a day of the week by its number, Sunday 0.
 func (w *words) Weekday(day string) string {

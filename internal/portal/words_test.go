@@ -10,13 +10,16 @@ import (
 	"testing"
 
 	"postern/internal/admin"
+	"postern/internal/mail"
 )
 
 // said are the ways in which a sentence gets into a page.
 var said = []*regexp.Regexp{
 	regexp.MustCompile(`\.T \(?("(?:[^"\\]|\\.)*")`),
-	regexp.MustCompile(`(?:words\.T|\bt)\(("(?:[^"\\]|\\.)*")`),
+	regexp.MustCompile(`(?:words\.T|\bw\.T|\bt)\(("(?:[^"\\]|\\.)*")`),
 	regexp.MustCompile(`mail\.Say\(("(?:[^"\\]|\\.)*")`),
+	regexp.MustCompile(`\bbadSpec\(("(?:[^"\\]|\\.)*")`),
+	regexp.MustCompile(`mail\.Refuse\(("(?:[^"\\]|\\.)*")`),
 	regexp.MustCompile(`p\.shell\(r, v, ("[^"]*")\)`),
 	regexp.MustCompile(`problem\{[^,]*, ("[^"]*")\}`),
 	regexp.MustCompile(`why = ("[^"]+")`),
@@ -42,9 +45,11 @@ func sentences(t *testing.T) []string {
 		keys = append(keys, scope.Explain)
 	}
 	keys = append(keys, signInSentences()...)
-	keys = append(keys, told()...)
+	for _, refused := range regexp.MustCompile(`(?m)"([A-Z][^"]* [^"]*)"`).FindAllStringSubmatch(read(t, "../exchange/signin/codes.go")+read(t, "../exchange/signin/explain.go"), -1) {
+		keys = append(keys, refused[1])
+	}
 	dir := os.DirFS("../..")
-	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/protection*.go", "cmd/postern/health.go"} {
+	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/*.go", "internal/exchange/*.go", "internal/exchange/signin/*.go", "cmd/postern/health.go", "cmd/postern/look.go"} {
 		files, err := fs.Glob(dir, pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -62,6 +67,9 @@ func sentences(t *testing.T) []string {
 					key, err := strconv.Unquote(m[1])
 					if err != nil {
 						t.Fatalf("%s: %s", file, m[1])
+					}
+					if strings.Contains(re.String(), "Refuse") || strings.Contains(re.String(), "badSpec") {
+						key = mail.Told(mail.Refuse(key, nil)).Format
 					}
 					keys = append(keys, key)
 				}
@@ -99,4 +107,13 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 			}
 		}
 	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

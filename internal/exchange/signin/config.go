@@ -1,6 +1,8 @@
 package signin
 
 import (
+	"postern/internal/mail"
+
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -26,9 +28,9 @@ func (c Config) check() error {
 	case err != nil || u.Host == "":
 		return fmt.Errorf("sign-in service %q is not an address", c.Login)
 	case c.Tenant == "" || strings.ContainsAny(c.Tenant, "/?#% "):
-		return problem("", "The tenant to sign in to is not named.", "Give its directory id or one of its domains.")
+		return problem("", mail.Say("The tenant to sign in to is not named."), mail.Say("Give its directory id or one of its domains."))
 	case c.ClientID == "":
-		return problem("", "The app registration's client id is not given.", "Copy “Application (client) ID” from the app registration's overview page.")
+		return problem("", mail.Say("The app registration's client id is not given."), mail.Say("Copy “Application (client) ID” from the app registration's overview page."))
 	}
 	return nil
 }

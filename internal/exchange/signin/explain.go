@@ -1,6 +1,8 @@
 package signin
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"errors"
 	"regexp"
@@ -13,22 +15,25 @@ import (
 type Error struct {
 	Code  string // "AADSTS65001", or a word of ours
 	Kind  string // "consent", "conditional-access", "expired-secret", "wrong-tenant" ...
-	Cause string // sentence
-	Mend  string // sentence
-	Err   error  // what it was made of; may be nil
+	Cause mail.Sentence
+	Mend  mail.Sentence
+	Err   error // what it was made of; may be nil
 }
 
 func (e *Error) Error() string {
-	s := e.Cause + " " + e.Mend
+	s := e.Told().String()
 	if strings.HasPrefix(e.Code, "AADSTS") {
 		s += " (" + e.Code + ")"
 	}
 	return s
 }
 
+// Told is cause and mend.
+func (e *Error) Told() mail.Sentence { return mail.Together(e.Cause, e.Mend) }
+
 func (e *Error) Unwrap() error { return e.Err }
 
-func problem(kind, cause, mend string) *Error {
+func problem(kind string, cause, mend mail.Sentence) *Error {
 	return &Error{Code: kind, Kind: kind, Cause: cause, Mend: mend}
 }
 
@@ -57,14 +62,14 @@ func explain(err error) error {
 // explainText finds the code in a text of Microsoft's and tells what it means.
 func explainText(text string) *Error {
 	if strings.Contains(text, "authorization_declined") { // the word is surer than the number that comes with it
-		return &Error{Code: "authorization_declined", Kind: "declined", Cause: "The person declined the sign-in.", Mend: "Connect again and choose “Accept”."}
+		return &Error{Code: "authorization_declined", Kind: "declined", Cause: mail.Say("The person declined the sign-in."), Mend: mail.Say("Connect again and choose “Accept”.")}
 	}
 	code := aadsts.FindString(text)
 	if k, ok := codes()[code]; ok {
-		return &Error{Code: code, Kind: k.kind, Cause: k.cause, Mend: k.mend}
+		return &Error{Code: code, Kind: k.kind, Cause: mail.Say(k.cause), Mend: mail.Say(k.mend)}
 	}
 	if code != "" {
-		return &Error{Code: code, Kind: "sign-in", Cause: "Microsoft refused the sign-in with a reason that Postern does not know.", Mend: "Look the code up at https://login.microsoftonline.com/error?code=" + strings.TrimPrefix(code, "AADSTS") + "."}
+		return &Error{Code: code, Kind: "sign-in", Cause: mail.Say("Microsoft refused the sign-in with a reason that Postern does not know."), Mend: mail.Say("Look the code up at https://login.microsoftonline.com/error?code=%s.", strings.TrimPrefix(code, "AADSTS"))}
 	}
 	for _, w := range []struct {
 		word string
@@ -82,8 +87,8 @@ func explainText(text string) *Error {
 		{"timeout", known{"unreachable", "Microsoft's sign-in service did not answer in time.", "Try again; check the network, proxy and firewall."}},
 	} {
 		if strings.Contains(text, w.word) {
-			return &Error{Code: w.word, Kind: w.kind, Cause: w.cause, Mend: w.mend}
+			return &Error{Code: w.word, Kind: w.kind, Cause: mail.Say(w.cause), Mend: mail.Say(w.mend)}
 		}
 	}
-	return &Error{Code: "sign-in", Kind: "sign-in", Cause: "The sign-in failed.", Mend: "Try again; if it stays, look into the sign-in log of Microsoft Entra."}
+	return &Error{Code: "sign-in", Kind: "sign-in", Cause: mail.Say("The sign-in failed."), Mend: mail.Say("Try again; if it stays, look into the sign-in log of Microsoft Entra.")}
 }

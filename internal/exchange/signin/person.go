@@ -1,6 +1,8 @@
 package signin
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -50,7 +52,7 @@ func Finish(ctx context.Context, cfg Config, p Pending, query url.Values) (*Sess
 	}
 	code := query.Get("code")
 	if code == "" {
-		return nil, problem("no-code", "Microsoft's answer has no authorization code.", "Connect again.")
+		return nil, problem("no-code", mail.Say("Microsoft's answer has no authorization code."), mail.Say("Connect again."))
 	}
 	if s.app != nil {
 		r, err := s.app.AcquireTokenByAuthCode(ctx, code, p.Redirect, cfg.scopes(), confidential.WithChallenge(p.Verifier))
@@ -71,7 +73,7 @@ func Finish(ctx context.Context, cfg Config, p Pending, query url.Values) (*Sess
 // answered checks that an answer belongs to what was asked and is no refusal.
 func answered(state string, query url.Values) error {
 	if subtle.ConstantTimeCompare([]byte(state), []byte(query.Get("state"))) != 1 || state == "" {
-		return problem("state", "The answer does not belong to a sign-in that was begun here.", "Connect again from the beginning, in one browser window.")
+		return problem("state", mail.Say("The answer does not belong to a sign-in that was begun here."), mail.Say("Connect again from the beginning, in one browser window."))
 	}
 	if e := query.Get("error"); e != "" {
 		return explainText(e + ": " + query.Get("error_description"))
@@ -126,7 +128,7 @@ func Consented(state string, query url.Values) (tenant string, err error) {
 		return "", err
 	}
 	if !strings.EqualFold(query.Get("admin_consent"), "true") {
-		return "", problem("consent", "The administrator did not grant consent.", "Open the consent page again and choose “Accept”.")
+		return "", problem("consent", mail.Say("The administrator did not grant consent."), mail.Say("Open the consent page again and choose “Accept”."))
 	}
 	return query.Get("tenant"), nil
 }

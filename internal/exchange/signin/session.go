@@ -1,6 +1,8 @@
 package signin
 
 import (
+	"postern/internal/mail"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -93,7 +95,7 @@ func (s *Session) credential() (confidential.Credential, error) {
 	if s.Kind == Certificate {
 		certs, key, err := confidential.CertFromPEM([]byte(s.secret), "")
 		if err != nil {
-			return confidential.Credential{}, problem("certificate", "The certificate file could not be read: "+err.Error()+".", "It must be PEM with the certificate and its unencrypted private key.")
+			return confidential.Credential{}, problem("certificate", mail.Say("The certificate file could not be read: %s.", err), mail.Say("It must be PEM with the certificate and its unencrypted private key."))
 		}
 		cred, err := confidential.NewCredFromCert(certs, key)
 		return cred, explain(err)
@@ -104,7 +106,7 @@ func (s *Session) credential() (confidential.Credential, error) {
 	}
 	cred, err := confidential.NewCredFromSecret(secret)
 	if err != nil {
-		return cred, problem("secret", "The client secret is empty.", "Copy the secret's value (not its id) from the app registration.")
+		return cred, problem("secret", mail.Say("The client secret is empty."), mail.Say("Copy the secret's value (not its id) from the app registration."))
 	}
 	return cred, nil
 }
@@ -130,7 +132,7 @@ func (s *Session) Token(ctx context.Context, fresh bool) (string, error) {
 
 // silent renews a person's token without the person.
 func (s *Session) silent(ctx context.Context) (string, error) {
-	again := problem("sign-in-again", "The sign-in has ended.", "Connect again.")
+	again := problem("sign-in-again", mail.Say("The sign-in has ended."), mail.Say("Connect again."))
 	if s.app != nil {
 		account, err := s.app.Account(ctx, s.accountID())
 		if err != nil || account.IsZero() {
@@ -190,7 +192,7 @@ func (s *Session) checkTenant(token string) error {
 		s.Account = c.User
 	}
 	if guid(s.cfg.Tenant) && c.Tenant != "" && c.Tenant != s.cfg.Tenant {
-		return problem("wrong-tenant", "The sign-in was for another tenant ("+c.Tenant+") than this one ("+s.cfg.Tenant+").", "Sign in with an administrator's account of the right organization.")
+		return problem("wrong-tenant", mail.Say("The sign-in was for another tenant (%s) than this one (%s).", c.Tenant, s.cfg.Tenant), mail.Say("Sign in with an administrator's account of the right organization."))
 	}
 	return nil
 }

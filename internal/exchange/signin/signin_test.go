@@ -245,7 +245,7 @@ func TestEveryRefusalNamesCauseAndMend(t *testing.T) {
 			t.Errorf("%s: got %v", code, err)
 			continue
 		}
-		if !strings.HasSuffix(e.Cause, ".") || !strings.HasSuffix(e.Mend, ".") || strings.Contains(err.Error(), "s3cret") {
+		if !strings.HasSuffix(e.Cause.String(), ".") || !strings.HasSuffix(e.Mend.String(), ".") || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %q %q are not two sentences", code, e.Cause, e.Mend)
 		}
 	}
