@@ -1,8 +1,6 @@
 package main
 
 import (
-	"postern/internal/mail"
-
 	"fmt"
 	"io"
 	"os"

@@ -1,13 +1,12 @@
 package admin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"time"
 
 	"postern/internal/exchange"
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 

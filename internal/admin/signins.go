@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +9,7 @@ import (
 
 	"postern/internal/exchange"
 	"postern/internal/exchange/signin"
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 

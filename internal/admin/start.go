@@ -1,11 +1,10 @@
 package admin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 
 	"postern/internal/exchange"
+	"postern/internal/mail"
 )
 
 // StartConnect is Connect in the background. A Credential without secret and

@@ -1,14 +1,13 @@
 package admin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"encoding/json"
 	"errors"
 	"time"
 
 	"postern/internal/exchange"
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 

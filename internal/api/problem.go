@@ -1,8 +1,6 @@
 package api
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +10,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/exchange"
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 

@@ -1,12 +1,12 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"slices"
 	"strings"
 	"time"
+
+	"postern/internal/mail"
 )
 
 // ApplyOptions are choices of one run.

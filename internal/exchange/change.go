@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"time"
+
+	"postern/internal/mail"
 )
 
 // Overlaps after which nothing of the old can be on its way any more.

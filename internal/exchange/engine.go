@@ -1,13 +1,12 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"time"
 
 	"postern/internal/exchange/adminapi"
+	"postern/internal/mail"
 )
 
 // An Engine works on one tenant. Commander and Journal must be set.

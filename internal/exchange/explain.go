@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"regexp"
@@ -10,6 +8,7 @@ import (
 
 	"postern/internal/exchange/adminapi"
 	"postern/internal/exchange/signin"
+	"postern/internal/mail"
 )
 
 // Explain turns the error of a single call of cmdlet into a *Problem, a sentence of

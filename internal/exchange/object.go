@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // A Kind is a sort of Exchange object: the noun of its cmdlets.

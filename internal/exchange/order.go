@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // Order of the rules (product.md X11, X12, X14): our stripping rules first, the

@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // An Action is one call of a plan.

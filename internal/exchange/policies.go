@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"regexp"
 	"slices"
+
+	"postern/internal/mail"
 )
 
 // Kinds of Microsoft's own protection.

@@ -1,12 +1,12 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"slices"
 	"strings"
 	"time"
+
+	"postern/internal/mail"
 )
 
 // A Check is one finding of the preflight. Critical means that the plan cannot

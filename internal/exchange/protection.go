@@ -1,11 +1,11 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // A Policy is one protection of Exchange as a person sees it.

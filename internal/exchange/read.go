@@ -1,8 +1,6 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"slices"
@@ -10,6 +8,7 @@ import (
 	"strings"
 
 	"postern/internal/exchange/adminapi"
+	"postern/internal/mail"
 )
 
 // A Commander runs one cmdlet of Exchange Online and returns the objects it gave.

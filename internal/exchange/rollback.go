@@ -1,11 +1,11 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // RollbackOptions are choices of one roll back.

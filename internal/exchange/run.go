@@ -1,13 +1,12 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"time"
 
 	"postern/internal/exchange/adminapi"
+	"postern/internal/mail"
 )
 
 // A runner does actions one after the other, each journaled before it is done.

@@ -1,12 +1,11 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"encoding/json"
 	"time"
 
 	"postern/internal/exchange/script"
+	"postern/internal/mail"
 )
 
 // ScriptOptions say where the script's report goes.

@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // undone is how one object goes back to what it was.

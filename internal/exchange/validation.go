@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"regexp"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // A Validation is the result tree of Validate-OutboundConnector, flattened to

@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // Severity says how bad a finding is.

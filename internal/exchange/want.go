@@ -1,12 +1,12 @@
 package exchange
 
 import (
-	"postern/internal/mail"
-
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // Want is the desired state of a tenant: objects in the order in which they have

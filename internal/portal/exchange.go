@@ -1,8 +1,6 @@
 package portal
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"postern/internal/admin"
 	"postern/internal/exchange"
 	"postern/internal/exchange/adminapi"
+	"postern/internal/mail"
 )
 
 // exchangePage is Integrations, Exchange: how it is connected and what can be done.

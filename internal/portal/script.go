@@ -1,8 +1,6 @@
 package portal
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +12,7 @@ import (
 
 	"postern/internal/admin"
 	"postern/internal/exchange"
+	"postern/internal/mail"
 )
 
 // scriptReportPath takes what a set-up script tells. It knows the script by its token.

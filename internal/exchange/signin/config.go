@@ -1,8 +1,6 @@
 package signin
 
 import (
-	"postern/internal/mail"
-
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -10,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // A Config names the app registration and where to sign in.

@@ -1,14 +1,14 @@
 package signin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"errors"
 	"regexp"
 	"strings"
 
 	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
+
+	"postern/internal/mail"
 )
 
 // An Error is a failed sign-in told to a person.

@@ -1,8 +1,6 @@
 package signin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,6 +12,8 @@ import (
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+
+	"postern/internal/mail"
 )
 
 // A Pending is a sign-in that a person has begun in the browser. Keep it where

@@ -1,8 +1,6 @@
 package signin
 
 import (
-	"postern/internal/mail"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +11,8 @@ import (
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+
+	"postern/internal/mail"
 )
 
 // Kind is how a Session gets its tokens.
