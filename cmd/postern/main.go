@@ -38,6 +38,7 @@ type cli struct {
 	Key        keyCmd        `cmd:"" help:"Relay keys: rotate, retire, list."`
 	User       userCmd       `cmd:"" help:"Users of the portal: add, list."`
 	Token      tokenCmd      `cmd:"" help:"API tokens for programs: add, list, revoke."`
+	Provider   providerCmd   `cmd:"" help:"Where people sign in elsewhere (OpenID Connect): show, set, remove."`
 	Sender     senderCmd     `cmd:"" help:"A tenant's allow and block list: allow, block, list, remove."`
 	Policy     policyCmd     `cmd:"" help:"Thresholds and actions: show, test on stored mail, set, undo."`
 	People     peopleCmd     `cmd:"" help:"People protected from impersonation: add, list, remove."`

@@ -22,8 +22,9 @@ type tokenAddCmd struct {
 	Name   string   `arg:"" help:"What it is for; the audit log names it."`
 	User   string   `required:"" help:"Whose it is: an owner or security administrator, whose role bounds it at every use." placeholder:"EMAIL"`
 	Tenant string   `help:"Tenant it is good for; without it the whole system, for an owner of it only."`
-	Scope  []string `required:"" help:"What it may do, such as mail:read; may be repeated. A wrong one lists all."`
-	Days   int      `default:"90" help:"Days until it ends, 365 at most."`
+	Scope  []string `required:"" help:"What it may do, such as mail:read; may be repeated. A wrong one lists all. Those that begin with danger: open what asks people for a second factor."`
+	Days   int      `help:"Days until it ends, 365 at most, by default 90; with a scope danger:… 30 at most and by default."`
+	From   []string `help:"Address or network that it counts from; may be repeated. Without it, from everywhere." placeholder:"NETWORK"`
 }
 
 type tokenView struct {
@@ -32,6 +33,7 @@ type tokenView struct {
 	Tenant    string    `json:"tenant"`
 	User      string    `json:"user"`
 	Scopes    []string  `json:"scopes"`
+	Networks  []string  `json:"networks,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
@@ -41,7 +43,11 @@ type tokenView struct {
 }
 
 func viewToken(t store.Token) tokenView {
-	return tokenView{t.ID, t.Name, t.Tenant, t.Email, t.Scopes, t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.UsedAt, t.UsedFrom, ""}
+	var networks []string
+	for _, n := range t.Networks {
+		networks = append(networks, n.String())
+	}
+	return tokenView{t.ID, t.Name, t.Tenant, t.Email, t.Scopes, networks, t.CreatedAt, t.ExpiresAt, t.RevokedAt, t.UsedAt, t.UsedFrom, ""}
 }
 
 func (t *tokenAddCmd) Run(c *console) error {
@@ -54,7 +60,11 @@ func (t *tokenAddCmd) Run(c *console) error {
 		if err != nil {
 			return err
 		}
-		wish := admin.TokenWish{Name: t.Name, Scopes: t.Scope, Days: t.Days}
+		from, err := admin.ParseNetworks(strings.Join(t.From, " "))
+		if err != nil {
+			return err
+		}
+		wish := admin.TokenWish{Name: t.Name, Scopes: t.Scope, Days: t.Days, From: from}
 		if t.Tenant != "" {
 			tenant, err := a.Tenant(c.ctx, t.Tenant)
 			if err != nil {
@@ -89,13 +99,13 @@ func (t *tokenListCmd) Run(c *console) error {
 			views = append(views, viewToken(x))
 		}
 		return c.print(views, func(w io.Writer) {
-			table(w, "TOKEN\tNAME\tTENANT\tUSER\tENDS\tLAST USED\tSCOPES", len(views), func(t io.Writer, i int) {
+			table(w, "TOKEN\tNAME\tTENANT\tUSER\tENDS\tLAST USED\tFROM\tSCOPES", len(views), func(t io.Writer, i int) {
 				v := views[i]
 				ends := day(v.ExpiresAt)
 				if !v.RevokedAt.IsZero() {
 					ends = "revoked " + day(v.RevokedAt)
 				}
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, show(v.Name, 30), orElse(v.Tenant, "all"), show(v.User, 30), ends, day(v.UsedAt), strings.Join(v.Scopes, " "))
+				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, show(v.Name, 30), orElse(v.Tenant, "all"), show(v.User, 30), ends, day(v.UsedAt), orElse(strings.Join(v.Networks, " "), "anywhere"), strings.Join(v.Scopes, " "))
 			})
 		})
 	})

@@ -30,7 +30,11 @@ type Factor struct {
 const (
 	factorPeriod  = 30 // seconds (RFC 6238 §4.1)
 	recoveryCodes = 10
+	maxCodeFails  = 8 // wrong codes in a row; a million tries of five each quarter of an hour would find one (safety.md §8)
 )
+
+// ErrCodeLocked means that codes of the app count no more, since too many were wrong.
+var ErrCodeLocked = errors.New("too many codes were wrong one after the other, so codes of the app count no more: use a passkey or a recovery code, or ask an owner to take your second factor away, and change your password: somebody may know it")
 
 // ErrCode means that a code is wrong, too old, or was used before.
 var ErrCode = errors.New("this code is not right, or it was used before: wait for the next one and enter it")
@@ -57,7 +61,7 @@ func (a *Admin) SetFactor(ctx context.Context, email, secret, code string, keep 
 	sealed := a.sealFactor(email, secret)
 	var tenant string
 	err = a.Store.EditUser(ctx, email, func(u *store.User) error {
-		u.Factor, u.FactorStep, u.Recovery = sealed, step, hashes
+		u.Factor, u.FactorStep, u.FactorFails, u.Recovery = sealed, step, 0, hashes
 		tenant = u.Tenant
 		return nil
 	})
@@ -94,20 +98,28 @@ func (a *Admin) RenewRecovery(ctx context.Context, email string) (recovery []str
 	return recovery, a.note(ctx, tenant, "user.recovery", email, "", "renewed")
 }
 
-// prove takes a code of the second factor, or a recovery code, once.
+// prove takes a code of the second factor, or a recovery code, once. The error is
+// ErrCode or ErrCodeLocked.
 func (a *Admin) prove(ctx context.Context, email, code string) error {
 	code = strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(code))
-	return a.Store.EditUser(ctx, email, func(u *store.User) error {
+	var wrong error // is kept count of, so it is no error of the change
+	var last bool
+	var tenant string
+	err := a.Store.EditUser(ctx, email, func(u *store.User) error {
+		wrong, last, tenant = nil, false, u.Tenant
 		if len(code) > 6 {
 			i := slices.IndexFunc(u.Recovery, func(h string) bool { return subtle.ConstantTimeCompare([]byte(h), []byte(hashCode(code))) == 1 })
 			if i < 0 {
 				return ErrCode
 			}
-			u.Recovery = slices.Delete(u.Recovery, i, i+1)
+			u.Recovery, u.FactorFails = slices.Delete(u.Recovery, i, i+1), 0
 			return nil
 		}
 		if u.Factor == nil { // a passkey is the second factor
 			return ErrCode
+		}
+		if u.FactorFails >= maxCodeFails {
+			return ErrCodeLocked
 		}
 		secret, err := a.openFactor(email, u.Factor)
 		if err != nil {
@@ -115,11 +127,17 @@ func (a *Admin) prove(ctx context.Context, email, code string) error {
 		}
 		step, ok := a.step(secret, code)
 		if !ok || step <= u.FactorStep {
-			return ErrCode
+			u.FactorFails++
+			wrong, last = ErrCode, u.FactorFails == maxCodeFails
+			return nil
 		}
-		u.FactorStep = step
+		u.FactorStep, u.FactorFails = step, 0
 		return nil
 	})
+	if last {
+		wrong = errors.Join(ErrCodeLocked, a.Store.Raise(ctx, "codes-locked", tenant, fmt.Sprintf("%d wrong codes of the second factor of %s in a row: somebody may know the password.", maxCodeFails, email)))
+	}
+	return errors.Join(wrong, err)
 }
 
 // step is the time step that code belongs to: now, or one to either side for

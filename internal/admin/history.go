@@ -31,17 +31,6 @@ func (a *Admin) remember(ctx context.Context, u store.User, s store.Session, v V
 		Address: s.Address, Agent: s.Agent, Session: s.ID})
 }
 
-// rememberFailure adds a failed try to the history of a user. Where there is no such
-// user it is nobody's history: it takes as long.
-func (a *Admin) rememberFailure(ctx context.Context, email string, v Visitor) error {
-	if _, err := a.Store.User(ctx, email); errors.Is(err, store.ErrNotFound) {
-		email = ""
-	} else if err != nil {
-		return err
-	}
-	return a.Store.AddSignIn(ctx, store.SignIn{Email: email, At: a.now(), Address: v.Address.String(), Agent: cut(v.Agent, 200)})
-}
-
 // sameBrowser compares what browsers call themselves but for version numbers, which
 // change every few weeks.
 func sameBrowser(a, b string) bool {
@@ -92,7 +81,7 @@ func (a *Admin) EndAll(ctx context.Context, u store.User) error {
 // is an owner's to do, after making sure who asks.
 func (a *Admin) ResetFactor(ctx context.Context, u store.User) error {
 	err := a.Store.EditUser(ctx, u.Email, func(u *store.User) error {
-		u.Factor, u.FactorStep, u.Recovery = nil, 0, nil
+		u.Factor, u.FactorStep, u.FactorFails, u.Recovery = nil, 0, 0, nil
 		return nil
 	})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -30,7 +29,8 @@ func (a *Admin) AskPasskey(site Site) (Challenge, error) {
 // ErrCeremony, ErrCloned or a *WaitError.
 func (a *Admin) SignInByPasskey(ctx context.Context, site Site, answer Answer, v Visitor) (string, store.Session, error) {
 	var none store.Session
-	if err := a.mayTry(ctx, "", v); err != nil {
+	try, err := a.try(ctx, "account", "", v) // no account: nobody guesses passkeys, and so nobody is kept out by guesses
+	if err != nil {
 		return "", none, err
 	}
 	u, err := a.checkPasskey(ctx, site, "passkey sign-in", answer, func(s webauthn.SessionData, party *webauthn.WebAuthn, parsed *protocol.ParsedCredentialAssertionData) (*holder, *webauthn.Credential, error) {
@@ -56,7 +56,11 @@ func (a *Admin) SignInByPasskey(ctx context.Context, site Site, answer Answer, v
 		err = ErrPasskey
 	}
 	if err != nil {
-		return "", none, a.passkeyFailed(ctx, u.Email, err, v)
+		try.email = u.Email
+		return "", none, try.passkeyFailed(ctx, err)
+	}
+	if err := try.right(ctx); err != nil {
+		return "", none, err
 	}
 	return a.enter(ctx, u, "passkey", v)
 }
@@ -91,7 +95,8 @@ func (a *Admin) ProveByPasskey(ctx context.Context, site Site, token string, ans
 	if s.Stage == StageEnrol {
 		return "", s, ErrSignedOut
 	}
-	if err := a.mayTry(ctx, u.Email, v); err != nil {
+	try, err := a.try(ctx, "factor", u.Email, v)
+	if err != nil {
 		return "", s, err
 	}
 	_, err = a.checkPasskey(ctx, site, "passkey of "+u.Email, answer, func(s webauthn.SessionData, party *webauthn.WebAuthn, parsed *protocol.ParsedCredentialAssertionData) (*holder, *webauthn.Credential, error) {
@@ -103,7 +108,10 @@ func (a *Admin) ProveByPasskey(ctx context.Context, site Site, token string, ans
 		return h, cred, err
 	})
 	if err != nil {
-		return "", s, a.passkeyFailed(ctx, u.Email, err, v)
+		return "", s, try.passkeyFailed(ctx, err)
+	}
+	if err := try.right(ctx); err != nil {
+		return "", s, err
 	}
 	return a.Renew(ctx, s, v)
 }
@@ -149,13 +157,13 @@ func (a *Admin) checkPasskey(ctx context.Context, site Site, purpose string, ans
 	return u, err
 }
 
-// passkeyFailed counts a failure and adds it to the history.
-func (a *Admin) passkeyFailed(ctx context.Context, email string, err error, v Visitor) error {
+// passkeyFailed notes a failure; what was only too slow or is a fault of ours is none.
+func (t *try) passkeyFailed(ctx context.Context, err error) error {
 	if !errors.Is(err, ErrPasskey) && !errors.Is(err, ErrCloned) {
-		return err
+		return errors.Join(err, t.right(ctx))
 	}
-	if email == "" {
-		email = "unknown passkey"
+	if t.email == "" {
+		t.email = "unknown passkey"
 	}
-	return errors.Join(err, a.failed(ctx, strings.ToLower(email), v))
+	return errors.Join(err, t.failed(ctx))
 }

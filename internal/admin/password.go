@@ -22,6 +22,10 @@ const (
 	maxTime    = 16
 )
 
+// hashing bounds the memory of this process that strangers can take by signing in: each
+// hash takes 19 MiB, so others wait.
+var hashing = make(chan struct{}, 4)
+
 // Lengths of a password in characters. A second factor is always asked for, so 12
 // are enough.
 const (
@@ -31,6 +35,8 @@ const (
 
 // hashPassword returns an argon2id hash in the usual text form.
 func hashPassword(password string) string {
+	hashing <- struct{}{}
+	defer func() { <-hashing }()
 	var salt [16]byte
 	rand.Read(salt[:])
 	sum := argon2.IDKey([]byte(password), salt[:], hashTime, hashMemory, hashLanes, hashOctets)
@@ -55,6 +61,8 @@ func passwordFits(hash, password string) bool {
 		err1 != nil || err2 != nil || len(salt) < 8 || len(sum) < 16 || len(sum) > 64 {
 		return false
 	}
+	hashing <- struct{}{}
+	defer func() { <-hashing }()
 	got := argon2.IDKey([]byte(password), salt, uint32(rounds), uint32(memory), uint8(lanes), uint32(len(sum)))
 	return subtle.ConstantTimeCompare(got, sum) == 1
 }

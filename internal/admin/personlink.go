@@ -33,7 +33,7 @@ func (a *Admin) PersonLink(ctx context.Context, email string, v Visitor) (token 
 	if v.Address.IsLoopback() || v.Address.IsPrivate() {
 		limits["link from "+v.Address.String()] = linkProxy
 	}
-	if ok, err := a.Store.Allow(ctx, now, now.Add(-linkWindow), limits); err != nil || !ok {
+	if ok, err := a.Store.Allow(ctx, now, now.Add(-linkWindow), limits, 1); err != nil || !ok {
 		return "", p, err
 	}
 	d, err := a.Store.Domain(ctx, mail.DomainOf(addr))

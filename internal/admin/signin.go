@@ -23,9 +23,6 @@ const (
 	UserIdle     = 60 * time.Minute
 	SessionLife  = 12 * time.Hour
 	touchEvery   = 30 * time.Second
-	failWindow   = 15 * time.Minute
-	failAccount  = 5
-	failAddress  = 20
 	bootstrapFor = 15 * time.Minute
 	inviteFor    = 72 * time.Hour
 )
@@ -61,7 +58,8 @@ type Visitor struct {
 // be proved. The error is ErrSignIn or a *WaitError.
 func (a *Admin) SignIn(ctx context.Context, email, password string, v Visitor) (token string, s store.Session, err error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	if err := a.mayTry(ctx, email, v); err != nil {
+	try, err := a.try(ctx, "account", email, v)
+	if err != nil {
 		return "", s, err
 	}
 	u, err := a.Store.User(ctx, email)
@@ -75,7 +73,10 @@ func (a *Admin) SignIn(ctx context.Context, email, password string, v Visitor) (
 	}
 	fits := passwordFits(hash, password)
 	if !known || !fits || u.Password == "" || !u.DisabledAt.IsZero() {
-		return "", s, errors.Join(ErrSignIn, a.failed(ctx, email, v))
+		return "", s, errors.Join(ErrSignIn, try.failed(ctx))
+	}
+	if err := try.right(ctx); err != nil {
+		return "", s, err
 	}
 	stage, err := a.nextStage(ctx, u)
 	if err != nil {
@@ -97,7 +98,7 @@ func (a *Admin) nextStage(ctx context.Context, u store.User) (string, error) {
 var decoy = sync.OnceValue(func() string { return hashPassword(rand.Text()) })
 
 // Prove takes the second factor and gives the session a new token. The error is
-// ErrCode, a *WaitError or ErrSignedOut.
+// ErrCode, ErrCodeLocked, a *WaitError or ErrSignedOut.
 func (a *Admin) Prove(ctx context.Context, token, code string, v Visitor) (string, store.Session, error) {
 	s, u, err := a.Session(ctx, token)
 	if err != nil {
@@ -106,13 +107,17 @@ func (a *Admin) Prove(ctx context.Context, token, code string, v Visitor) (strin
 	if s.Stage == StageEnrol {
 		return "", s, ErrSignedOut
 	}
-	if err := a.mayTry(ctx, u.Email, v); err != nil {
+	try, err := a.try(ctx, "factor", u.Email, v)
+	if err != nil {
 		return "", s, err
 	}
 	if err := a.prove(ctx, u.Email, code); err != nil {
-		if errors.Is(err, ErrCode) {
-			return "", s, errors.Join(ErrCode, a.failed(ctx, u.Email, v))
+		if errors.Is(err, ErrCode) || errors.Is(err, ErrCodeLocked) {
+			return "", s, errors.Join(err, try.failed(ctx))
 		}
+		return "", s, err
+	}
+	if err := try.right(ctx); err != nil {
 		return "", s, err
 	}
 	return a.Renew(ctx, s, v)
@@ -125,7 +130,7 @@ func (a *Admin) Renew(ctx context.Context, s store.Session, v Visitor) (string, 
 	if err != nil {
 		return "", s, err
 	}
-	if err := errors.Join(a.Store.EndSession(ctx, s.Email, s.Hash, ""), a.Store.Forgive(ctx, "account "+u.Email)); err != nil {
+	if err := errors.Join(a.Store.EndSession(ctx, s.Email, s.Hash, ""), a.Store.Forgive(ctx, "account "+u.Email), a.Store.Forgive(ctx, "factor "+u.Email)); err != nil {
 		return "", s, err
 	}
 	if s.Stage != StageIn {
@@ -142,7 +147,7 @@ func (a *Admin) Renew(ctx context.Context, s store.Session, v Visitor) (string, 
 // enter begins a session of a user who has proved everything.
 func (a *Admin) enter(ctx context.Context, u store.User, how string, v Visitor) (string, store.Session, error) {
 	now := a.now()
-	if err := a.Store.EditUser(ctx, u.Email, func(u *store.User) error { u.SignedInAt = now; return nil }); err != nil {
+	if err := a.Store.EditUser(ctx, u.Email, func(u *store.User) error { u.SignedInAt, u.FactorFails = now, 0; return nil }); err != nil {
 		return "", store.Session{}, err
 	}
 	token, s, err := a.begin(ctx, u, StageIn, how, v)
@@ -240,35 +245,6 @@ func (a *Admin) SignOut(ctx context.Context, s store.Session) error {
 	return a.Store.EndSession(ctx, s.Email, s.Hash, "")
 }
 
-// mayTry refuses after too many failures of an account or an address. It is a
-// pause that ends by itself, so that nobody can lock another out for good.
-func (a *Admin) mayTry(ctx context.Context, email string, v Visitor) error {
-	since := a.now().Add(-failWindow)
-	for who, most := range map[string]int{"account " + email: failAccount, "address " + v.Address.String(): failAddress} {
-		n, first, err := a.Store.Failures(ctx, who, since)
-		if err != nil {
-			return err
-		}
-		if n >= most {
-			return &WaitError{first.Add(failWindow)}
-		}
-	}
-	return nil
-}
-
-func (a *Admin) failed(ctx context.Context, email string, v Visitor) error {
-	now := a.now()
-	for _, who := range []string{"account " + email, "address " + v.Address.String()} {
-		if err := a.Store.Fail(ctx, who, now, now.Add(-2*failWindow)); err != nil {
-			return err
-		}
-	}
-	if err := a.rememberFailure(ctx, email, v); err != nil {
-		return err
-	}
-	return a.noteAs(ctx, cut(email, 254), "", "user.sign-in-failed", cut(email, 254), v.Address.String())
-}
-
 // noteAs is note for somebody who is not signed in yet.
 func (a *Admin) noteAs(ctx context.Context, actor, tenant, action, object, after string) error {
 	as := *a
@@ -308,7 +284,8 @@ func (a *Admin) NeedsOwner(ctx context.Context) (bool, error) {
 // Bootstrap gave, and signs it in. The error is ErrToken for a wrong token.
 func (a *Admin) FirstOwner(ctx context.Context, token, email, password string, v Visitor) (string, store.Session, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	if err := a.mayTry(ctx, "bootstrap", v); err != nil {
+	try, err := a.try(ctx, "setup", "", v)
+	if err != nil {
 		return "", store.Session{}, err
 	}
 	kept, err := a.Store.Setting(ctx, "", bootstrapSetting)
@@ -319,7 +296,10 @@ func (a *Admin) FirstOwner(ctx context.Context, token, email, password string, v
 	end, err := time.Parse(time.RFC3339, until)
 	given := hashCode("bootstrap " + strings.ToUpper(strings.TrimSpace(token)))
 	if err != nil || a.now().After(end) || !hmac.Equal([]byte(hash), []byte(given)) {
-		return "", store.Session{}, errors.Join(ErrToken, a.failed(ctx, "bootstrap", v))
+		return "", store.Session{}, errors.Join(ErrToken, try.failed(ctx))
+	}
+	if err := try.right(ctx); err != nil {
+		return "", store.Session{}, err
 	}
 	if mail.DomainOf(email) == "" {
 		return "", store.Session{}, fmt.Errorf("%q is not an e-mail address", email)

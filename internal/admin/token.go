@@ -7,10 +7,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"postern/internal/mail"
 	"postern/internal/store"
@@ -22,12 +24,15 @@ const (
 	MaxTokenDays = 365
 	maxTokens    = 200                 // of a tenant, or of the whole system, that have not ended
 	keepTokens   = 90 * 24 * time.Hour // in the list after their end
+	DangerDays   = 30                  // that a token with a dangerous scope lasts at most
+	maxNetworks  = 20                  // that one token may come from
 	tokenPrefix  = "pst_"
 )
 
 // ErrBearer means that a token opens nothing: it is malformed, unknown, revoked or
-// expired, or its user may not sign in any more. Which of these is not told.
-var ErrBearer = errors.New("this API token is not valid: it is mistyped, expired or revoked, or its owner may not sign in any more")
+// expired, comes from an address that it was not made for, or its user may not sign
+// in any more. Which of these is not told.
+var ErrBearer = errors.New("this API token is not valid: it is mistyped, expired or revoked, not for this address, or its owner may not sign in any more")
 
 // A Scope is one sort of thing that a token may be good for.
 type Scope struct {
@@ -35,6 +40,11 @@ type Scope struct {
 	Explain string
 	Roles   []string // that can make use of it
 }
+
+// Dangerous reports whether a scope opens something that a person is asked for a
+// fresh second factor for (safety.md R45). A program has none, so the person gives it
+// beforehand, one scope a danger, for a short time (doc/decisions/0019).
+func Dangerous(scope string) bool { return strings.HasPrefix(scope, "danger:") }
 
 // Scopes are all there are.
 func Scopes() []Scope {
@@ -48,7 +58,6 @@ func Scopes() []Scope {
 		{"mail:delete", "delete held mail", changers},
 		{"policy:read", "see allow and block lists and policies", readers},
 		{"policy:write", "change allow and block lists and policies", changers},
-		{"policy:bypass", "deliver mail whatever its verdict, for a time", changers},
 		{"inbound:read", "see domains, their servers and relay keys", readers},
 		{"inbound:write", "change domains, relay keys and alarms", changers},
 		{"exchange:read", "see how Exchange is set up", readers},
@@ -60,6 +69,16 @@ func Scopes() []Scope {
 		{"tenants:read", "see tenants", staff},
 		{"tenants:write", "add tenants", changers},
 		{"tokens:write", "list and revoke API tokens, and make narrower ones", changers},
+		{"danger:key", "make, show and retire relay keys", changers},
+		{"danger:delivery", "change where mail is delivered, and switch domains", changers},
+		{"danger:exchange", "switch Exchange's own protection, and take back what was set up there", changers},
+		{"danger:bypass", "deliver mail whatever its verdict, for a time", changers},
+		{"danger:release", "release more than 50 held messages at a time", []string{"owner", "security-admin", "helpdesk"}},
+		{"danger:records", "change how long held mail and the trace are kept", changers},
+		{"danger:export", "export all that is known of a tenant", []string{"owner"}},
+		{"danger:users", "give roles, invite users, take second factors away", []string{"owner"}},
+		{"danger:provider", "change where people sign in, and which roles they get by it", []string{"owner"}},
+		{"danger:remove", "remove a tenant for good", []string{"owner"}},
 	}
 }
 
@@ -68,8 +87,24 @@ type TokenWish struct {
 	Name   string
 	Tenant string // "" for the whole system, which only an owner of it may ask for
 	Scopes []string
-	Days   int          // until it ends; 0 is TokenDays
-	Within *store.Token // made with this token: neither wider nor longer than it
+	Days   int            // until it ends; 0 is TokenDays, or DangerDays for one with a dangerous scope
+	From   []netip.Prefix // networks that it counts from; none: from everywhere
+	Within *store.Token   // made with this token: neither wider nor longer than it
+}
+
+// ParseNetworks reads addresses and networks, with blanks, commas or lines between.
+func ParseNetworks(text string) (list []netip.Prefix, err error) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		p, err := netip.ParsePrefix(word)
+		if addr, aerr := netip.ParseAddr(word); aerr == nil {
+			p, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network: write it like 192.0.2.7 or 192.0.2.0/24", word)
+		}
+		list = append(list, p.Masked())
+	}
+	return list, nil
 }
 
 // AddToken makes an API token of user, who must be an owner or a security
@@ -77,8 +112,14 @@ type TokenWish struct {
 func (a *Admin) AddToken(ctx context.Context, user store.User, w TokenWish) (token string, kept store.Token, err error) {
 	if w.Days == 0 {
 		w.Days = TokenDays
+		if slices.ContainsFunc(w.Scopes, Dangerous) {
+			w.Days = DangerDays
+		}
 	}
 	w.Name = strings.TrimSpace(w.Name)
+	if w.Within != nil && len(w.From) == 0 {
+		w.From = w.Within.Networks
+	}
 	if err := a.checkWish(ctx, user, w); err != nil {
 		return "", kept, err
 	}
@@ -86,7 +127,7 @@ func (a *Admin) AddToken(ctx context.Context, user store.User, w TokenWish) (tok
 	var raw [32]byte
 	rand.Read(raw[:])
 	kept = store.Token{ID: strings.ToLower(rand.Text()[:10]), Tenant: w.Tenant, Name: w.Name, Email: user.Email, Scopes: slices.Compact(slices.Sorted(slices.Values(w.Scopes))),
-		CreatedAt: now, ExpiresAt: now.Add(time.Duration(w.Days) * 24 * time.Hour)}
+		Networks: w.From, CreatedAt: now, ExpiresAt: now.Add(time.Duration(w.Days) * 24 * time.Hour)}
 	if w.Within != nil && kept.ExpiresAt.After(w.Within.ExpiresAt) {
 		kept.ExpiresAt = w.Within.ExpiresAt
 	}
@@ -100,6 +141,9 @@ func (a *Admin) AddToken(ctx context.Context, user store.User, w TokenWish) (tok
 		return "", kept, fmt.Errorf("there are %d API tokens in use already: revoke those that nobody needs first", maxTokens)
 	}
 	what := fmt.Sprintf("%s, until %s", strings.Join(kept.Scopes, " "), kept.ExpiresAt.UTC().Format("2006-01-02"))
+	if len(kept.Networks) > 0 {
+		what += fmt.Sprintf(", from %v", kept.Networks)
+	}
 	return token, kept, a.note(ctx, w.Tenant, "token.add", tokenLabel(kept), "", what)
 }
 
@@ -117,6 +161,12 @@ func (a *Admin) checkWish(ctx context.Context, user store.User, w TokenWish) err
 		return fmt.Errorf("token name %q cannot be used: write what the token is for, in at most 60 letters, digits, blanks, dots and hyphens", w.Name)
 	case w.Days < 1 || w.Days > MaxTokenDays:
 		return fmt.Errorf("a token cannot be good for %d days: choose 1 to %d", w.Days, MaxTokenDays)
+	case w.Days > DangerDays && slices.ContainsFunc(w.Scopes, Dangerous):
+		return fmt.Errorf("a token with a scope danger:… is good for %d days at most: choose fewer, or leave that scope out", DangerDays)
+	case len(w.From) > maxNetworks:
+		return fmt.Errorf("%d networks are too many: a token may come from %d", len(w.From), maxNetworks)
+	case w.Within != nil && !narrower(w.From, w.Within.Networks):
+		return errors.New("the token that asks counts from fewer addresses than that: name networks within its own")
 	case len(w.Scopes) == 0:
 		return errors.New("a token without a scope opens nothing: choose at least one")
 	case w.Tenant == "" && (user.Tenant != "" || user.Role != "owner"):
@@ -139,11 +189,24 @@ func (a *Admin) checkWish(ctx context.Context, user store.User, w TokenWish) err
 			return fmt.Errorf("scope %q is not known: there are %s", s, strings.Join(scopeNames(known), ", "))
 		case !slices.Contains(known[i].Roles, user.Role):
 			return fmt.Errorf("scope %s is more than the role %s may do: leave it out", s, user.Role)
+		case w.Within != nil && Dangerous(s):
+			return fmt.Errorf("scope %s is given by a person only: make the token in the portal, where a second factor is asked for", s)
 		case w.Within != nil && !slices.Contains(w.Within.Scopes, s):
 			return fmt.Errorf("scope %s is more than the token that asks has: leave it out, or make the token in the portal", s)
 		}
 	}
 	return nil
+}
+
+// narrower reports whether all of networks lie within bounds; no bounds are all
+// addresses.
+func narrower(networks, bounds []netip.Prefix) bool {
+	if len(bounds) == 0 {
+		return true
+	}
+	return len(networks) > 0 && !slices.ContainsFunc(networks, func(n netip.Prefix) bool {
+		return !slices.ContainsFunc(bounds, func(b netip.Prefix) bool { return b.Bits() <= n.Bits() && b.Contains(n.Addr()) })
+	})
 }
 
 func scopeNames(list []Scope) []string {
@@ -187,7 +250,8 @@ func (a *Admin) Bearer(ctx context.Context, token string, v Visitor) (store.Toke
 	now := a.now()
 	gone := !t.RevokedAt.IsZero() || !now.Before(t.ExpiresAt) || !u.DisabledAt.IsZero()
 	other := t.CreatedAt.Before(u.CreatedAt.Truncate(time.Millisecond)) || (u.Tenant != "" && u.Tenant != t.Tenant) // an account of the same address that came later
-	if gone || other {
+	elsewhere := len(t.Networks) > 0 && !slices.ContainsFunc(t.Networks, func(n netip.Prefix) bool { return n.Contains(v.Address) })
+	if gone || other || elsewhere {
 		return t, u, ErrBearer
 	}
 	if now.Sub(t.UsedAt) > touchEvery {

@@ -49,22 +49,22 @@ func (a *Admin) AddUser(ctx context.Context, email, tenant, role string) (store.
 }
 
 // Invite makes a one-time token with which a user sets the password within three
-// days. It voids the former password, second factor and sessions, so that it also
-// serves who has lost them.
+// days. It voids the former password, second factor, sessions and API tokens, so that
+// it also serves who has lost them or had them taken.
 func (a *Admin) Invite(ctx context.Context, email string) (token string, until time.Time, err error) {
 	token, until = rand.Text()+rand.Text()[:10], a.now().Add(inviteFor)
 	sum := sha256.Sum256([]byte("invite\x00" + token))
 	var tenant string
 	err = a.Store.EditUser(ctx, email, func(u *store.User) error {
 		u.Invite, u.InviteUntil = sum[:], until
-		u.Password, u.Factor, u.FactorStep, u.Recovery = "", nil, 0, nil
+		u.Password, u.Factor, u.FactorStep, u.FactorFails, u.Recovery = "", nil, 0, 0, nil
 		tenant = u.Tenant
 		return nil
 	})
 	if err != nil {
 		return "", until, err
 	}
-	if err := errors.Join(a.Store.EndSessions(ctx, email, nil), a.Store.RemovePasskeys(ctx, email), a.Store.RemoveIdentities(ctx, email)); err != nil {
+	if err := errors.Join(a.Store.EndSessions(ctx, email, nil), a.Store.RemovePasskeys(ctx, email), a.Store.RemoveIdentities(ctx, email), a.Store.RevokeTokensOf(ctx, email, a.now())); err != nil {
 		return "", until, err
 	}
 	return token, until, a.note(ctx, tenant, "user.invite", email, "", "")
@@ -74,7 +74,8 @@ func (a *Admin) Invite(ctx context.Context, email string) (token string, until t
 // error is ErrToken for a wrong token.
 func (a *Admin) Accept(ctx context.Context, email, token, password string, v Visitor) (string, store.Session, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	if err := a.mayTry(ctx, email, v); err != nil {
+	try, err := a.try(ctx, "account", email, v)
+	if err != nil {
 		return "", store.Session{}, err
 	}
 	sum := sha256.Sum256([]byte("invite\x00" + strings.TrimSpace(token)))
@@ -86,7 +87,10 @@ func (a *Admin) Accept(ctx context.Context, email, token, password string, v Vis
 		return "", store.Session{}, err
 	}
 	if err != nil || !fits(&u) {
-		return "", store.Session{}, errors.Join(ErrToken, a.failed(ctx, email, v))
+		return "", store.Session{}, errors.Join(ErrToken, try.failed(ctx))
+	}
+	if err := try.right(ctx); err != nil {
+		return "", store.Session{}, err
 	}
 	if err := checkPassword(password, email); err != nil {
 		return "", store.Session{}, err
@@ -111,7 +115,8 @@ func (a *Admin) Accept(ctx context.Context, email, token, password string, v Vis
 // ChangePassword replaces a password by who knows it, and ends the user's other
 // sessions. The error is ErrSignIn when the old one is wrong.
 func (a *Admin) ChangePassword(ctx context.Context, s store.Session, old, password string, v Visitor) error {
-	if err := a.mayTry(ctx, s.Email, v); err != nil {
+	try, err := a.try(ctx, "factor", s.Email, v) // of who is signed in: guesses from outside do not count here
+	if err != nil {
 		return err
 	}
 	u, err := a.Store.User(ctx, s.Email)
@@ -119,7 +124,10 @@ func (a *Admin) ChangePassword(ctx context.Context, s store.Session, old, passwo
 		return err
 	}
 	if !passwordFits(u.Password, old) {
-		return errors.Join(ErrSignIn, a.failed(ctx, s.Email, v))
+		return errors.Join(ErrSignIn, try.failed(ctx))
+	}
+	if err := try.right(ctx); err != nil {
+		return err
 	}
 	if err := checkPassword(password, u.Email); err != nil {
 		return err

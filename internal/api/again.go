@@ -49,7 +49,7 @@ func (a *API) agains(api huma.API) {
 		"After a rule that held too much is gone. It goes on in the background and changes nothing."), a.countAgain)
 	release := one.with("releaseAgain", "POST", path+"/release", "Release held mail that today's rules would deliver",
 		"Count it first. Each message is judged once more before it goes; what is delivered cannot be taken back. The token needs the scope policy:write as well.")
-	release.scope, release.weighty = "mail:release", true
+	release.scope, release.danger = "mail:release", "danger:release"
 	add(a, api, release, a.releaseAgain)
 	add(a, api, operation{id: "getAgain", method: "GET", path: path, tag: "Policy", summary: "Look how far judging held mail again is",
 		about: "Ask again while state is counting or releasing. It is known by the relay that does it, until that restarts.", scope: "policy:read", roles: readers}, a.getAgain)

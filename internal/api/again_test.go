@@ -57,8 +57,8 @@ func TestHeldMailIsCountedThenReleasedByTodaysRules(t *testing.T) {
 	h := newHouse(t)
 	h.Held = ledgerMail{store: h.Store}
 	ann := h.owner("ann@example.com", "")
-	token, _ := h.token(ann, "acme", "policy:read", "policy:write", "mail:release")
-	releaser, _ := h.token(ann, "acme", "policy:read", "mail:release")
+	token, _ := h.token(ann, "acme", "policy:read", "policy:write", "mail:release", "danger:release")
+	releaser, _ := h.token(ann, "acme", "policy:read", "mail:release", "danger:release")
 	h.hold("acme", 3, 1)
 	h.hold("acme", 2, 1000)
 	h.hold("beta", 1, 1)

@@ -37,16 +37,18 @@ func (a *API) domains(api huma.API) {
 	const path, one = "/tenants/{tenant}/domains", "/tenants/{tenant}/domains/{domain}"
 	read := operation{tag: "Domains", scope: "inbound:read", roles: readers}
 	write := operation{tag: "Domains", scope: "inbound:write", roles: changers}
-	weighty := write
-	weighty.weighty = true
+	deliver := write
+	deliver.danger = "danger:delivery"
+	enable := write
+	enable.danger = "danger:key"
 	add(a, api, read.with("listDomains", "GET", path, "List domains", ""), a.listDomains)
 	add(a, api, read.with("getDomain", "GET", one, "Show a domain", ""), a.getDomain)
-	add(a, api, weighty.with("putDomain", "PUT", one, "Add a domain, or replace its MTAs",
+	add(a, api, deliver.with("putDomain", "PUT", one, "Add a domain, or replace its MTAs",
 		"The order of the MTAs is the order in which they are tried. An MTA that is this relay itself is refused: mail would go in circles."), a.putDomain)
-	add(a, api, weighty.with("removeDomain", "DELETE", one, "Forget a domain", "Only one that is not enabled."), a.removeDomain)
-	add(a, api, weighty.with("enableDomain", "POST", one+"/enable", "Enable a domain",
+	add(a, api, deliver.with("removeDomain", "DELETE", one, "Forget a domain", "Only one that is not enabled."), a.removeDomain)
+	add(a, api, enable.with("enableDomain", "POST", one+"/enable", "Enable a domain",
 		"Nothing changes in the mail flow until Exchange redirects mail here. The tenant's first domain makes its relay key, which is in the answer until Exchange has it and never again."), a.enableDomain)
-	add(a, api, weighty.with("disableDomain", "POST", one+"/disable", "Disable a domain", "Its mail gets a temporary refusal from now on; see warning."), a.disableDomain)
+	add(a, api, deliver.with("disableDomain", "POST", one+"/disable", "Disable a domain", "Its mail gets a temporary refusal from now on; see warning."), a.disableDomain)
 	add(a, api, write.with("testDomain", "POST", one+"/test", "Test the connection to a domain's MTAs", "Step by step: DNS, connect, STARTTLS, certificate. No message is sent."), a.testDomain)
 	add(a, api, write.with("proveDomain", "POST", one+"/proof", "Show that a domain is the tenant's own",
 		"Looks for the TXT record, and for the domain in the connected Exchange organization. proved is empty when neither is there; then publish the record."), a.proveDomain)

@@ -63,10 +63,10 @@ func (a *API) exchange(api huma.API) {
 	add(a, api, run.with("applyExchange", "POST", path+"/apply", "Set up Exchange",
 		"Makes the changes of the plan, one after the other, and verifies them; the redirection is enabled last. May be started again at any time. Goes on in the background: look at the run."), a.applyExchange)
 	add(a, api, asked.with("verifyExchange", "GET", path+"/verify", "Compare Exchange with what was set up", ""), a.verifyExchange)
-	run.weighty = true
+	run.danger = "danger:exchange"
 	add(a, api, run.with("rollbackExchange", "POST", path+"/rollback", "Put Exchange back as it was", "Goes on in the background: look at the run."), a.rollbackExchange)
 	script := write.with("scriptExchange", "POST", path+"/script", "Get the set-up as a PowerShell script", "It holds the relay key as long as Exchange does not have it: delete it after use.")
-	script.content = "text/plain"
+	script.content, script.danger = "text/plain", "danger:key"
 	add(a, api, script, a.scriptExchange)
 	add(a, api, write.with("reportExchange", "POST", path+"/report", "Hand in the report that the script printed", ""), a.reportExchange)
 	add(a, api, read.with("guideExchange", "GET", path+"/guide", "Get the set-up by hand, step by step", "With this tenant's values; secrets are masked. When Exchange is connected each step says whether it is done."), a.guideExchange)

@@ -146,6 +146,8 @@ func (a *API) admit(r *http.Request, v *visit, op operation) error {
 	switch {
 	case op.scope != "" && !slices.Contains(v.token.Scopes, op.scope):
 		lacks = fmt.Sprintf("This needs the scope %s, which the token %s does not have. Make a token with it in the portal.", op.scope, v.token.Name)
+	case op.danger != "" && !slices.Contains(v.token.Scopes, op.danger):
+		lacks = fmt.Sprintf("This is dangerous and needs the scope %s, which the token %s does not have. Make a token with it in the portal, where a second factor is asked for.", op.danger, v.token.Name)
 	case !slices.Contains(op.roles, v.user.Role):
 		lacks = fmt.Sprintf("This needs one of the roles %s; %s, whose token this is, is %s.", strings.Join(op.roles, ", "), v.user.Email, v.user.Role)
 	default:
@@ -159,10 +161,10 @@ func (a *API) admit(r *http.Request, v *visit, op operation) error {
 	return problem(http.StatusForbidden, lacks)
 }
 
-// alone refuses a weighty thing where an owner wants two people for it (safety.md
+// alone refuses a dangerous thing where an owner wants two people for it (safety.md
 // R45): a program is not a second person.
 func (a *API) alone(ctx context.Context, v *visit, op operation) error {
-	if !op.weighty {
+	if op.danger == "" {
 		return nil
 	}
 	two, err := v.FourEyes(ctx)

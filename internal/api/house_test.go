@@ -111,6 +111,11 @@ func (h *house) ask(method, path, body string, header ...string) reply {
 
 func (h *house) askOnce(method, path, body string, header ...string) reply {
 	h.t.Helper()
+	return h.serve(h.request(method, path, body, header...))
+}
+
+func (h *house) request(method, path, body string, header ...string) *http.Request {
+	h.t.Helper()
 	var in io.Reader
 	if body != "" {
 		in = strings.NewReader(body)
@@ -123,6 +128,10 @@ func (h *house) askOnce(method, path, body string, header ...string) reply {
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	return r
+}
+
+func (h *house) serve(r *http.Request) reply {
 	w := httptest.NewRecorder()
 	h.handler.ServeHTTP(w, r)
 	return reply{w.Code, w.Header(), w.Body.Bytes()}

@@ -33,9 +33,9 @@ func (a *API) keys(api huma.API) {
 	const path = "/tenants/{tenant}/keys"
 	add(a, api, operation{id: "listKeys", method: "GET", path: path, tag: "Keys", summary: "List relay keys", about: "Without their secrets.", scope: "inbound:read", roles: readers}, a.listKeys)
 	add(a, api, operation{id: "rotateKey", method: "POST", path: path, tag: "Keys", summary: "Make a second relay key",
-		about: "Valid beside the first until that is retired. Shown this once.", scope: "inbound:write", roles: changers, status: 201, weighty: true}, a.rotateKey)
+		about: "Valid beside the first until that is retired. Shown this once.", scope: "inbound:write", roles: changers, status: 201, danger: "danger:key"}, a.rotateKey)
 	add(a, api, operation{id: "retireKey", method: "POST", path: path + "/retire", tag: "Keys", summary: "Retire the older relay key",
-		about: "Mail that still bears it is held, with an alarm.", scope: "inbound:write", roles: changers, weighty: true}, a.retireKey)
+		about: "Mail that still bears it is held, with an alarm.", scope: "inbound:write", roles: changers, danger: "danger:key"}, a.retireKey)
 }
 
 func (a *API) listKeys(ctx context.Context, v *visit, _ *OfTenant) (*answered[list[key]], error) {

@@ -15,7 +15,7 @@ import (
 
 func TestABypassIsBegunAndEndedByAProgram(t *testing.T) {
 	h := newHouse(t)
-	token, _ := h.token(h.owner("ann@example.com", ""), "acme", "policy:bypass", "policy:write", "policy:read")
+	token, _ := h.token(h.owner("ann@example.com", ""), "acme", "danger:bypass", "policy:write", "policy:read")
 	const path = "/api/v1/tenants/acme/policies/bypass"
 	for _, body := range []string{`{"minutes":1441,"why":"x"}`, `{"minutes":10,"why":" "}`} {
 		if r := h.ask("POST", path, body, bearer(token)...); r.status != 422 {
@@ -116,7 +116,7 @@ func TestATenantsLookIsSetByAProgram(t *testing.T) {
 
 func TestATenantIsExportedAndRemovedByItsName(t *testing.T) {
 	h := newHouse(t)
-	token, _ := h.token(h.owner("ann@example.com", ""), "", "tenants:write", "tenants:read")
+	token, _ := h.token(h.owner("ann@example.com", ""), "", "tenants:write", "tenants:read", "danger:export", "danger:remove")
 	if r := h.ask("POST", "/api/v1/tenants/beta/export", "", bearer(token)...); r.status != 200 || !json.Valid(r.body) || !strings.Contains(string(r.body), "beta.example") {
 		t.Errorf("the export: %d %s", r.status, r.body)
 	}
@@ -133,7 +133,7 @@ func TestATenantIsExportedAndRemovedByItsName(t *testing.T) {
 
 func TestASecondFactorIsTakenAwayButAnOwners(t *testing.T) {
 	h := newHouse(t)
-	token, _ := h.token(h.owner("ann@example.com", ""), "", "users:write", "users:read")
+	token, _ := h.token(h.owner("ann@example.com", ""), "", "users:write", "users:read", "danger:users")
 	_, err := h.Exchange.AddUser(t.Context(), "bob@example.com", "acme", "helpdesk")
 	must(t, err)
 	must(t, h.Store.EditUser(t.Context(), "bob@example.com", func(u *store.User) error { u.Factor = []byte("x"); return nil }))

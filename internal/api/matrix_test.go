@@ -18,7 +18,8 @@ import (
 // declared is an operation as the document has it.
 type declared struct {
 	method, path string
-	scope        string
+	scopes       []string
+	second       bool // a second person may have to agree
 	roles        []string
 	system       bool
 	statuses     []int
@@ -53,6 +54,7 @@ func operations(t *testing.T) []declared {
 			Security  []map[string][]string `json:"security"`
 			Roles     []string              `json:"x-roles"`
 			System    bool                  `json:"x-system"`
+			Second    bool                  `json:"x-second-person"`
 			Responses map[string]any        `json:"responses"`
 		} `json:"paths"`
 	}
@@ -62,12 +64,12 @@ func operations(t *testing.T) []declared {
 	var all []declared
 	for path, methods := range doc.Paths {
 		for method, op := range methods {
-			d := declared{method: strings.ToUpper(method), path: path, roles: op.Roles, system: op.System}
+			d := declared{method: strings.ToUpper(method), path: path, roles: op.Roles, system: op.System, second: op.Second}
 			if len(op.Security) != 1 {
 				t.Errorf("%s %s does not ask for a token", d.method, path)
 				continue
 			}
-			d.scope = strings.Join(op.Security[0][tokenScheme], " ")
+			d.scopes = op.Security[0][tokenScheme]
 			for status := range op.Responses {
 				n, err := strconv.Atoi(status)
 				if err != nil {
@@ -145,13 +147,14 @@ func TestEveryOperationAsksForItsTokenScopeTenantAndRole(t *testing.T) {
 		if r := h.ask(d.method, path+"?access_token="+all+"&token="+all, d.body()); r.status != http.StatusUnauthorized {
 			t.Errorf("%s %s: a token in the address opens it: %d", d.method, d.path, r.status)
 		}
-		if d.scope != "" {
-			others, _ := h.token(ann, "", slices.DeleteFunc(allScopes(), func(s string) bool { return s == d.scope })...)
+		for _, scope := range d.scopes {
+			others, kept := h.token(ann, "", slices.DeleteFunc(allScopes(), func(s string) bool { return s == scope })...)
 			r := h.ask(d.method, path, d.body(), bearer(others)...)
 			d.mayAnswer(t, "without the scope", r)
-			if r.status != http.StatusForbidden || !strings.Contains(r.detail(), d.scope) {
-				t.Errorf("%s %s without the scope %s: %d %s, want 403 that names it", d.method, d.path, d.scope, r.status, r.body)
+			if r.status != http.StatusForbidden || !strings.Contains(r.detail(), scope) {
+				t.Errorf("%s %s without the scope %s: %d %s, want 403 that names it", d.method, d.path, scope, r.status, r.body)
 			}
+			must(t, h.Exchange.RevokeToken(t.Context(), "", kept.ID))
 		}
 		if strings.Contains(d.path, "{tenant}") || d.system {
 			r := h.ask(d.method, path, d.body(), bearer(foreign)...)

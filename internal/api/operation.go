@@ -32,18 +32,20 @@ type operation struct {
 	about   string // sentences: what happens, what does not
 	scope   string // that the token must have; "" for any token
 	roles   []string
-	system  bool  // not for tokens of one tenant
-	weighty bool  // refused where a second person has to agree, which is done in the portal
-	status  int   // of success; 200 by default
-	errors  []int // besides those that every operation has
+	danger  string // scope that the token must have besides, for what a person needs a fresh second factor for; refused where a second person has to agree
+	system  bool   // not for tokens of one tenant
+	status  int    // of success; 200 by default
+	errors  []int  // besides those that every operation has
 	content string
 }
 
 // add registers an operation with the function that does it.
 func add[I, O any](a *API, api huma.API, op operation, do func(ctx context.Context, v *visit, in *I) (*O, error)) {
 	scopes := []string{}
-	if op.scope != "" {
-		scopes = append(scopes, op.scope)
+	for _, s := range []string{op.scope, op.danger} {
+		if s != "" {
+			scopes = append(scopes, s)
+		}
 	}
 	errors := append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}, op.errors...)
 	if strings.Contains(op.path, "{") || op.system {
@@ -54,13 +56,16 @@ func add[I, O any](a *API, api huma.API, op operation, do func(ctx context.Conte
 	}
 	about := op.about
 	if op.scope != "" {
-		about = strings.TrimSpace(about + "\n\nScope: `" + op.scope + "`. Roles: " + strings.Join(op.roles, ", ") + ".")
+		about = strings.TrimSpace(about + "\n\nScope: `" + strings.Join(scopes, "` and `") + "`. Roles: " + strings.Join(op.roles, ", ") + ".")
+	}
+	if op.danger != "" {
+		about += " Dangerous: a person gives `" + op.danger + "` in the portal, with a fresh second factor and for 30 days at most. Where a second person has to agree, it is done in the portal only."
 	}
 	h := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Tags: []string{op.tag}, Summary: op.summary, Description: about,
 		DefaultStatus: op.status, Errors: errors, Security: []map[string][]string{{tokenScheme: scopes}},
 		Middlewares: huma.Middlewares{a.guard(op)},
-		Extensions:  map[string]any{"x-roles": op.roles, "x-system": op.system, "x-second-person": op.weighty},
+		Extensions:  map[string]any{"x-roles": op.roles, "x-system": op.system, "x-second-person": op.danger != ""},
 	}
 	if op.content != "" { // octets instead of JSON
 		h.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
@@ -138,7 +143,8 @@ func tags() []*huma.Tag {
 const about = `Everything that Postern's portal does, for programs.
 
 Every call bears ` + "`Authorization: Bearer TOKEN`" + `. A token belongs to a person; it may do what its scopes, its tenant and that person's role at
-this moment allow. Of another tenant's things it is always said that they are not there (404).
+this moment allow. What is dangerous, such as relay keys, where mail is delivered, roles and exports, needs a scope ` + "`danger:…`" + ` besides,
+which only a person gives, with a fresh second factor, for 30 days at most. Of another tenant's things it is always said that they are not there (404).
 
 Errors are problem details (RFC 9457) whose detail is a sentence that says what is wrong and how to mend it. Lists come in parts: give the
 value of next as cursor to get the next part. Times are UTC (RFC 3339). One token may ask 20 times a second in the long run and 100 times at

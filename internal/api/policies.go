@@ -68,7 +68,7 @@ func (a *API) policies(api huma.API) {
 	add(a, api, write.with("undoPolicies", "POST", path+"/undo", "Take the last change of policies back", "Name the change, so that nobody else's is taken back."), a.undoPolicies)
 	add(a, api, write.with("endBypass", "DELETE", path+"/bypass", "End a bypass before its time", ""), a.endBypass)
 	start := write.with("startBypass", "POST", path+"/bypass", "Deliver mail whatever its verdict, for a time", "It ends by itself, raises an alarm, and can be ended before. What would have been held is marked and delivered.")
-	start.weighty, start.scope = true, "policy:bypass" // said by name when a token is made, which asks for the second factor
+	start.danger = "danger:bypass"
 	add(a, api, start, a.startBypass)
 }
 

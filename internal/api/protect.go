@@ -43,6 +43,7 @@ func (a *API) protect(api huma.API) {
 	add(a, api, write.with("protectPerson", "PUT", "/tenants/{tenant}/people/{name}", "Protect somebody's name from impersonation", "Or change the addresses of one who is protected."), a.protectPerson)
 	add(a, api, write.with("unprotectPerson", "DELETE", "/tenants/{tenant}/people/{name}", "End the protection of a name", ""), a.unprotectPerson)
 	add(a, api, write.with("putProtectedDomains", "PUT", "/tenants/{tenant}/protected-domains", "Name the domains that look-alikes are compared with", "Besides the tenant's own; replaces the former ones."), a.putProtectedDomains)
+	write.danger = "danger:records"
 	add(a, api, write.with("putRetention", "PUT", "/tenants/{tenant}/retention", "Say how long held mail and trace are kept", "Held mail past its new time goes with the next round and does not come back."), a.putRetention)
 }
 

@@ -39,7 +39,7 @@ type policiesBack struct {
 
 func (a *API) protection(api huma.API) {
 	const path = "/tenants/{tenant}/exchange/protection"
-	write := operation{tag: "Exchange", scope: "exchange:write", roles: changers, status: 202, errors: []int{409}, weighty: true}
+	write := operation{tag: "Exchange", scope: "exchange:write", roles: changers, status: 202, errors: []int{409}, danger: "danger:exchange"}
 	add(a, api, operation{id: "listProtection", method: "GET", path: path, tag: "Exchange", summary: "List Exchange's own protections", scope: "exchange:read", roles: changers, errors: []int{409, 502}}, a.listProtection)
 	add(a, api, write.with("disableProtection", "POST", path+"/disable", "Switch protections off", "So that mail is not judged twice. Their former values are kept. Goes on in the background: look at the run."), a.disableProtection)
 	add(a, api, write.with("enableProtection", "POST", path+"/enable", "Put protections back exactly as they were", "Goes on in the background: look at the run."), a.enableProtection)

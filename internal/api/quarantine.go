@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -71,7 +72,7 @@ func (a *API) quarantine(api huma.API) {
 	release := operation{tag: "Quarantine", scope: "mail:release", roles: releasers}
 	remove := operation{tag: "Quarantine", scope: "mail:delete", roles: changers}
 	one := release.with("releaseMail", "POST", path+"/{id}/release", "Release a held message",
-		"It is judged again, then sent to its mailbox at once and exactly once; the answer says what the mailbox's server said. A second release is 409. Malware and phishing are for security administrators.")
+		"50 in a quarter of an hour; more need the scope `danger:release`. It is judged again, then sent to its mailbox at once and exactly once; the answer says what the mailbox's server said. A second release is 409. Malware and phishing are for security administrators.")
 	one.errors = []int{http.StatusConflict}
 	add(a, api, one, a.releaseMail)
 	one = remove.with("deleteMail", "DELETE", path+"/{id}", "Delete a held message", "It goes ten minutes later; until then this can be taken back.")
@@ -80,7 +81,7 @@ func (a *API) quarantine(api huma.API) {
 	one = remove.with("undeleteMail", "POST", path+"/{id}/undelete", "Take a deletion back", "Within ten minutes.")
 	one.errors = []int{http.StatusConflict}
 	add(a, api, one, a.undeleteMail)
-	add(a, api, release.with("releaseMany", "POST", path+"/release", "Release several held messages", "One that cannot be released does not stop the others."), a.releaseMany)
+	add(a, api, release.with("releaseMany", "POST", path+"/release", "Release several held messages", "One that cannot be released does not stop the others. 50 in a quarter of an hour; more need the scope `danger:release`."), a.releaseMany)
 	add(a, api, remove.with("deleteMany", "POST", path+"/delete", "Delete several held messages", "One that cannot be deleted does not stop the others."), a.deleteMany)
 }
 
@@ -133,6 +134,9 @@ func (a *API) releaseOne(ctx context.Context, v *visit, id string, override bool
 	if !admin.MayRelease(v.user.Role, row.Verdict) {
 		return Outcome{}, problem(http.StatusForbidden, "Malware and phishing are released by a security administrator only.")
 	}
+	if err := a.fewReleases(ctx, v); err != nil {
+		return Outcome{}, err
+	}
 	out, err := a.Held.Release(ctx, relay.Order{Tenant: v.tenant.ID, ID: row.ID, N: row.N, By: v.Actor, Override: override})
 	if err != nil {
 		return Outcome{}, a.stays(ctx, v, id, err)
@@ -148,6 +152,22 @@ func (a *API) releaseOne(ctx context.Context, v *visit, id string, override bool
 		state = mail.Delivering
 	}
 	return Outcome{ID: id, State: state, Reply: out.Reply}, nil
+}
+
+// fewReleases refuses a token that releases many at a time without having been given
+// that, or where a second person has to agree to it.
+func (a *API) fewReleases(ctx context.Context, v *visit) error {
+	text := fmt.Sprintf("This token released %d messages within 15 minutes. More at a time need the scope danger:release: make a token with it in the portal, or wait.", admin.ManyReleases)
+	if slices.Contains(v.token.Scopes, "danger:release") {
+		if two, err := v.FourEyes(ctx); err != nil || !two {
+			return err
+		}
+		text = fmt.Sprintf("This token released %d messages within 15 minutes, and on this installation a second person has to agree to more. Do it in the portal, or wait.", admin.ManyReleases)
+	}
+	if few, err := v.Releasing(ctx, "token "+v.token.ID, 1); err != nil || few {
+		return err
+	}
+	return problem(http.StatusForbidden, text)
 }
 
 func (a *API) drop(ctx context.Context, v *visit, id string) (Outcome, error) {

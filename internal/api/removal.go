@@ -19,10 +19,11 @@ type removed struct {
 }
 
 func (a *API) removal(api huma.API) {
-	one := operation{tag: "Tenants", scope: "tenants:write", roles: owners, system: true, weighty: true}
+	one := operation{tag: "Tenants", scope: "tenants:write", roles: owners, system: true, danger: "danger:export"}
 	export := one.with("exportTenant", "POST", "/tenants/{tenant}/export", "Export what is known of a tenant", "As JSON; without the content of its mail and without secrets.")
 	export.content = "application/json"
 	add(a, api, export, a.exportTenant)
+	one.danger = "danger:remove"
 	add(a, api, one.with("removeTenant", "POST", "/tenants/{tenant}/remove", "Remove a tenant for good",
 		"Its key is destroyed first, so nothing sealed of it can be opened any more. Refused while mail is on its way or Exchange may still send here. This cannot be taken back."), a.removeTenant)
 }

@@ -37,17 +37,17 @@ type OfUser struct {
 func (a *API) users(api huma.API) {
 	const one = "/users/{email}"
 	read := operation{tag: "Administration", scope: "users:read", roles: owners}
-	write := operation{tag: "Administration", scope: "users:write", roles: owners, weighty: true}
+	write := operation{tag: "Administration", scope: "users:write", roles: owners, danger: "danger:users"}
 	const noOwners = " Owners are made and invited anew in the portal only, where a second factor is asked for."
 	add(a, api, read.with("listUsers", "GET", "/users", "List users", "A token of one tenant sees that tenant's."), a.listUsers)
 	invite := write.with("inviteUser", "POST", "/users", "Add a user and invite him", "The invitation is in the answer, this once."+noOwners)
 	invite.status = http.StatusCreated
 	add(a, api, invite, a.inviteUser)
-	add(a, api, write.with("inviteUserAnew", "POST", one+"/invite", "Invite a user anew", "Voids password, second factor and sessions, for who has lost them."+noOwners), a.inviteAnew)
+	add(a, api, write.with("inviteUserAnew", "POST", one+"/invite", "Invite a user anew", "Voids password, second factor, sessions and API tokens, for who has lost them."+noOwners), a.inviteAnew)
 	add(a, api, write.with("setRole", "PUT", one+"/role", "Change a user's role", "The user's sessions end, and his tokens may do less or more at once."+noOwners), a.setRole)
 	add(a, api, write.with("resetFactor", "POST", one+"/factor/reset", "Take away a user's second factor", "For who has lost it. Passkeys and recovery codes go too, sessions end, and the next sign-in sets up a new one. Make sure first who asks. An owner's is taken away in the portal only, where a second factor is asked for."), a.resetFactor)
 	less := write
-	less.weighty = false
+	less.danger = ""
 	add(a, api, less.with("disableUser", "POST", one+"/disable", "Disable a user", "Sessions end and tokens stop counting at once."), a.disableUser)
 	add(a, api, write.with("enableUser", "POST", one+"/enable", "Enable a user", ""), a.enableUser)
 }

@@ -28,7 +28,7 @@ type result struct {
 var actions = map[string][]string{"release": releasers, "delete": changers, "undelete": changers, "block": changers, "allow": changers}
 
 const (
-	manyCopies = 50 // more are released only with a fresh second factor (safety.md R45)
+	manyCopies = admin.ManyReleases // more are acted on only with a fresh second factor (safety.md R45)
 	mostCopies = 500
 )
 
@@ -51,10 +51,7 @@ func (p *Portal) act(w http.ResponseWriter, r *http.Request, v *visit) error {
 	case len(ids) == 0:
 		return tell(w, r, "/t/"+v.tenant.ID+"/quarantine", "warn", v.words.T("Tick the messages first."))
 	case len(ids) > manyCopies:
-		if asked, err := p.askAgain(w, r, v); asked || err != nil {
-			return err
-		}
-		if asked, err := p.askSecond(w, r, v, "POST /t/{tenant}/quarantine", "Act on more than fifty messages at once"); asked || err != nil {
+		if asked, err := p.askMany(w, r, v); asked || err != nil {
 			return err
 		}
 	}
@@ -72,10 +69,29 @@ func (p *Portal) act(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if r.PostFormValue("confirmed") == "" && askBefore(do, rows) {
 		return p.confirmAct(w, r, v, do, rows)
 	}
+	if do == "release" && len(ids) <= manyCopies {
+		if few, err := v.Releasing(r.Context(), "user "+v.user.Email, len(rows)); err != nil || !few {
+			if err != nil {
+				return err
+			}
+			if asked, err := p.askMany(w, r, v); asked || err != nil {
+				return err
+			}
+		}
+	}
 	for _, row := range rows {
 		results = append(results, p.actOn(r, v, row, do))
 	}
 	return p.showQuarantine(w, r, v, results)
+}
+
+// askMany asks for what acting on many messages needs: the second factor and, where
+// it is wanted, a second person.
+func (p *Portal) askMany(w http.ResponseWriter, r *http.Request, v *visit) (asked bool, err error) {
+	if asked, err = p.askAgain(w, r, v); asked || err != nil {
+		return asked, err
+	}
+	return p.askSecond(w, r, v, "POST /t/{tenant}/quarantine", "Act on more than fifty messages at once")
 }
 
 // askBefore reports whether people should look twice: before many deletions, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"postern/internal/mail"
 	"postern/internal/relay"
@@ -38,7 +39,11 @@ func (p *Portal) judgeAgain(w http.ResponseWriter, r *http.Request, v *visit) er
 	case "look":
 		_, err = p.Again.Look(r.Context(), a, tenant, by)
 	case "release":
-		_, err = p.Again.Run(r.Context(), a, tenant, by, p.Again.Of(tenant).Total)
+		count, nerr := strconv.Atoi(r.PostFormValue("count")) // what the person saw, and a second one agreed to
+		if nerr != nil {
+			return errBad
+		}
+		_, err = p.Again.Run(r.Context(), a, tenant, by, count)
 	default:
 		return errBad
 	}

@@ -20,6 +20,10 @@ var weighty = map[string]string{
 	"POST /t/{tenant}/inbound/domain":               "Change where mail is delivered",
 	"POST /t/{tenant}/exchange/protection":          "Change Exchange's own protection",
 	"POST /t/{tenant}/exchange/rollback":            "Take back what was set up in Exchange",
+	"POST /t/{tenant}/exchange/script":              "Get the set-up script, which holds the relay key",
+	"POST /t/{tenant}/policies/bypass":              "Deliver mail whatever its verdict, for a time",
+	"POST /t/{tenant}/policies/again":               "Release held mail that today's rules would deliver",
+	"POST /t/{tenant}/retention":                    "Change how long held mail and the trace are kept",
 	"POST /tenants/{tenant}/export":                 "Export a tenant's data",
 	"POST /tenants/{tenant}/remove":                 "Remove a tenant for good",
 	"POST /approvals":                               "Change whether a second person is asked",
@@ -30,6 +34,14 @@ var weighty = map[string]string{
 	"POST /users/{email}/enable":                    "Enable a user",
 	"POST /provider":                                "Change where people sign in",
 	"POST /provider/remove":                         "End signing in elsewhere",
+}
+
+// lighter tells of a form on a weighty route that nobody has to agree to it: it only
+// looks, asks back, or ends what is dangerous.
+var lighter = map[string]func(*http.Request) bool{
+	"POST /t/{tenant}/policies/bypass": func(r *http.Request) bool { return r.PostFormValue("do") == "end" },
+	"POST /t/{tenant}/policies/again":  func(r *http.Request) bool { return r.PostFormValue("do") != "release" },
+	"POST /t/{tenant}/retention":       func(r *http.Request) bool { return r.PostFormValue("sure") != "yes" },
 }
 
 // askSecond puts what a form asks for before a second person, unless nobody wants

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/hmac"
 	"errors"
 	"fmt"
 	"maps"
@@ -202,8 +203,9 @@ func (p *Portal) admit(w http.ResponseWriter, r *http.Request, v *visit, rt rout
 			return err
 		}
 	}
-	if title := weighty[rt.method+" "+rt.path]; title != "" && rt.fresh {
-		if asked, err := p.askSecond(w, r, v, rt.method+" "+rt.path, title); asked || err != nil {
+	name := rt.method + " " + rt.path
+	if title, light := weighty[name], lighter[name]; title != "" && rt.fresh && (light == nil || !light(r)) {
+		if asked, err := p.askSecond(w, r, v, name, title); asked || err != nil {
 			return err
 		}
 	}
@@ -244,7 +246,7 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) error {
 
 // ours reports whether a form came from a page that this session saw.
 func (p *Portal) ours(r *http.Request, v *visit) bool {
-	return r.PostFormValue("form") == p.Exchange.FormToken(v.session)
+	return hmac.Equal([]byte(r.PostFormValue("form")), []byte(p.Exchange.FormToken(v.session)))
 }
 
 // askAgain shows a form that asks for the second factor, unless it was given

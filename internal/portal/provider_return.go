@@ -38,7 +38,7 @@ func (p *Portal) fromProvider(w http.ResponseWriter, r *http.Request, v *visit) 
 	case "link":
 		return p.linked(w, r, v, t, set, who)
 	case "again":
-		return p.proved(w, r, v, t, who)
+		return p.proved(w, r, v, t, set, who)
 	}
 	token, s, err := v.SignInFrom(r.Context(), set, who, visitor(r))
 	if err != nil {
@@ -82,8 +82,9 @@ type provedPage struct {
 	pending
 }
 
-// proved makes the session of who set out fresh, if it is the same person.
-func (p *Portal) proved(w http.ResponseWriter, r *http.Request, v *visit, t trip, who provider.Person) error {
+// proved makes the session of who set out fresh, if it is the same person and more
+// than a password was asked for there.
+func (p *Portal) proved(w http.ResponseWriter, r *http.Request, v *visit, t trip, set admin.Provider, who provider.Person) error {
 	s, u, err := v.SessionByHash(r.Context(), t.Session)
 	if err == nil && s.Stage != admin.StageIn {
 		err = admin.ErrSignedOut
@@ -94,6 +95,9 @@ func (p *Portal) proved(w http.ResponseWriter, r *http.Request, v *visit, t trip
 	}
 	if err != nil {
 		return err
+	}
+	if !set.TrustFactor && !who.Proved() {
+		return &problem{http.StatusForbidden, sentence(provider.ErrNotAgain)}
 	}
 	token, fresh, err := v.Renew(r.Context(), s, visitor(r))
 	if err != nil {

@@ -85,6 +85,8 @@ func refusal(err error) (text string, status int) {
 		return sentence(wait), http.StatusTooManyRequests
 	case errors.Is(err, admin.ErrSignIn):
 		return sentence(admin.ErrSignIn), http.StatusUnauthorized
+	case errors.Is(err, admin.ErrCodeLocked):
+		return sentence(admin.ErrCodeLocked), http.StatusUnauthorized
 	case errors.Is(err, admin.ErrCode):
 		return sentence(admin.ErrCode), http.StatusUnauthorized
 	case errors.Is(err, admin.ErrToken):

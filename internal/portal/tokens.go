@@ -16,11 +16,13 @@ type tokensPage struct {
 	*shell
 	Tokens []tokenRow
 	Scopes []admin.Scope // that the visitor can give
+	Danger []admin.Scope // likewise, and open what asks people for a second factor
 	Whole  bool          // may make tokens for the whole system
 	System bool          // sees all tenants
 	Days   []int
 	Why    string
 	Given  admin.TokenWish // what was entered when it was refused
+	From   string          // likewise
 	Made   madeToken
 }
 
@@ -36,6 +38,12 @@ type madeToken struct {
 	Header       string // as a request bears it
 }
 
+// Dangerous reports whether a scope is shown as such.
+func (t tokensPage) Dangerous(scope string) bool { return admin.Dangerous(scope) }
+
+// DangerDays is how long a token with a dangerous scope lasts at most.
+func (t tokensPage) DangerDays() int { return admin.DangerDays }
+
 // Chosen reports whether a scope was ticked when the form was refused.
 func (t tokensPage) Chosen(scope string) bool { return slices.Contains(t.Given.Scopes, scope) }
 
@@ -48,7 +56,11 @@ func (p *Portal) showTokens(w http.ResponseWriter, r *http.Request, v *visit, st
 	page.System = v.user.Tenant == ""
 	page.Whole = page.System && v.user.Role == "owner"
 	for _, s := range admin.Scopes() {
-		if slices.Contains(s.Roles, v.user.Role) {
+		switch {
+		case !slices.Contains(s.Roles, v.user.Role):
+		case admin.Dangerous(s.Name):
+			page.Danger = append(page.Danger, s)
+		default:
 			page.Scopes = append(page.Scopes, s)
 		}
 	}
@@ -78,9 +90,15 @@ func (p *Portal) addToken(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if v.user.Tenant != "" {
 		wish.Tenant = v.user.Tenant
 	}
-	secret, kept, err := v.AddToken(r.Context(), v.user, wish)
+	var secret string
+	var kept store.Token
+	from, err := admin.ParseNetworks(r.PostFormValue("from"))
+	if err == nil {
+		wish.From = from
+		secret, kept, err = v.AddToken(r.Context(), v.user, wish)
+	}
 	if err != nil {
-		return p.showTokens(w, r, v, http.StatusUnprocessableEntity, tokensPage{Why: sentence(err), Given: wish})
+		return p.showTokens(w, r, v, http.StatusUnprocessableEntity, tokensPage{Why: sentence(err), Given: wish, From: r.PostFormValue("from")})
 	}
 	return p.showTokens(w, r, v, http.StatusOK, tokensPage{
 		Given: admin.TokenWish{Days: admin.TokenDays, Tenant: v.user.Tenant},

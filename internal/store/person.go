@@ -82,19 +82,28 @@ func (s *Store) KnowsRecipient(ctx context.Context, tenant, addr string) (bool, 
 	return false, nil
 }
 
-// Allow counts one more for each of limits, unless one of them has come to its
-// number since a moment: then it counts nothing and returns false.
-func (s *Store) Allow(ctx context.Context, at, since time.Time, limits map[string]int) (ok bool, err error) {
+// Allow counts more for each of limits, unless one of them would come above its
+// number since a moment: then it counts nothing and returns false. Of many at once, on
+// all nodes together, no more than the number are let through.
+func (s *Store) Allow(ctx context.Context, at, since time.Time, limits map[string]int, more int) (ok bool, err error) {
 	err = s.w.do(ctx, func(t *tx) error {
 		ok = false
+		if !s.d.single {
+			if _, err := t.exec("LOCK TABLE failures IN EXCLUSIVE MODE"); err != nil {
+				return err
+			}
+		}
+		if _, err := t.exec("DELETE FROM failures WHERE at < ?", since.Add(since.Sub(at)).UnixMilli()); err != nil { // older than two windows
+			return err
+		}
 		for who, most := range limits {
 			var n int
-			if err := t.row("SELECT coalesce(sum(n), 0) FROM failures WHERE who = ? AND at >= ?", text(who), since.UnixMilli()).Scan(&n); err != nil || n >= most {
+			if err := t.row("SELECT coalesce(sum(n), 0) FROM failures WHERE who = ? AND at >= ?", text(who), since.UnixMilli()).Scan(&n); err != nil || n+more > most {
 				return err
 			}
 		}
 		for who := range limits {
-			if _, err := t.exec("INSERT INTO failures (who, at, n) VALUES (?, ?, 1) ON CONFLICT (who, at) DO UPDATE SET n = failures.n + 1", text(who), at.UnixMilli()); err != nil {
+			if _, err := t.exec("INSERT INTO failures (who, at, n) VALUES (?, ?, ?) ON CONFLICT (who, at) DO UPDATE SET n = failures.n + excluded.n", text(who), at.UnixMilli(), more); err != nil {
 				return err
 			}
 		}

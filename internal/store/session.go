@@ -86,21 +86,21 @@ func (s *Store) EndSessions(ctx context.Context, email string, keep []byte) erro
 	})
 }
 
-// Fail counts a failed sign-in of who, and forgets those before since.
-func (s *Store) Fail(ctx context.Context, who string, at, since time.Time) error {
+// Unfail takes one that Allow counted at a moment back, for each of who.
+func (s *Store) Unfail(ctx context.Context, at time.Time, who ...string) error {
 	return s.w.do(ctx, func(t *tx) error {
-		if _, err := t.exec("DELETE FROM failures WHERE at < ?", since.UnixMilli()); err != nil {
-			return err
+		for _, w := range who {
+			if _, err := t.exec("UPDATE failures SET n = n - 1 WHERE who = ? AND at = ? AND n > 0", text(w), at.UnixMilli()); err != nil {
+				return err
+			}
 		}
-		_, err := t.exec("INSERT INTO failures (who, at, n) VALUES (?, ?, 1) ON CONFLICT (who, at) DO UPDATE SET n = failures.n + 1", text(who), at.UnixMilli())
-		return err
+		return nil
 	})
 }
 
-// Failures counts the failed sign-ins of who since a moment, and says when the
-// first of them was.
+// Failures is how often Allow counted who since a moment, and when first.
 func (s *Store) Failures(ctx context.Context, who string, since time.Time) (n int, first time.Time, err error) {
-	err = s.row(ctx, "SELECT coalesce(sum(n), 0), min(at) FROM failures WHERE who = ? AND at >= ?", text(who), since.UnixMilli()).Scan(&n, stamp{&first})
+	err = s.row(ctx, "SELECT coalesce(sum(n), 0), min(at) FROM failures WHERE who = ? AND at >= ? AND n > 0", text(who), since.UnixMilli()).Scan(&n, stamp{&first})
 	return n, first, err
 }
 

@@ -104,10 +104,24 @@ func TestFailuresAreCountedAndForgotten(t *testing.T) {
 		s := d.open(t)
 		ctx := t.Context()
 		now := time.Now().Truncate(time.Millisecond)
-		for range 3 {
-			must(t, s.Fail(ctx, "ann", now, now.Add(-time.Hour)))
+		count := func(at time.Time) bool {
+			ok, err := s.Allow(ctx, at, at.Add(-time.Hour), map[string]int{"ann": 4, "here": 100}, 1)
+			must(t, err)
+			return ok
 		}
-		must(t, s.Fail(ctx, "ann", now.Add(time.Minute), now.Add(-time.Hour)))
+		for range 3 {
+			count(now)
+		}
+		if !count(now.Add(time.Minute)) || count(now.Add(time.Minute)) {
+			t.Error("not four of four are let through")
+		}
+		if n, _, err := s.Failures(ctx, "here", now.Add(-time.Minute)); err != nil || n != 4 {
+			t.Errorf("what was refused is counted: %d, %v", n, err)
+		}
+		must(t, s.Unfail(ctx, now, "here"))
+		if n, _, err := s.Failures(ctx, "here", now.Add(-time.Minute)); err != nil || n != 3 {
+			t.Errorf("taken back: %d, %v", n, err)
+		}
 		n, first, err := s.Failures(ctx, "ann", now.Add(-time.Minute))
 		if err != nil || n != 4 || !first.Equal(now) {
 			t.Errorf("%d since %v, %v", n, first, err)

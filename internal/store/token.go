@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -16,6 +18,7 @@ type Token struct {
 	Name      string // as people call it
 	Email     string // of the user whose token it is
 	Scopes    []string
+	Networks  []netip.Prefix // that it counts from; none: from everywhere
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time // zero while it counts
@@ -35,8 +38,8 @@ func (s *Store) AddToken(ctx context.Context, x Token, most int, now, forget tim
 			return err
 		}
 		added = true
-		_, err := t.exec("INSERT INTO api_tokens (tenant, id, hash, name, email, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			x.Tenant, x.ID, x.Hash, text(x.Name), x.Email, strings.Join(x.Scopes, "\n"), x.CreatedAt.UnixMilli(), x.ExpiresAt.UnixMilli())
+		_, err := t.exec("INSERT INTO api_tokens (tenant, id, hash, name, email, scopes, networks, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			x.Tenant, x.ID, x.Hash, text(x.Name), x.Email, strings.Join(x.Scopes, "\n"), networkLines(x.Networks), x.CreatedAt.UnixMilli(), x.ExpiresAt.UnixMilli())
 		return err
 	})
 	if err != nil {
@@ -45,13 +48,28 @@ func (s *Store) AddToken(ctx context.Context, x Token, most int, now, forget tim
 	return added, nil
 }
 
-const tokenColumns = "SELECT hash, id, tenant, name, email, scopes, created_at, expires_at, revoked_at, used_at, used_from FROM api_tokens"
+const tokenColumns = "SELECT hash, id, tenant, name, email, scopes, networks, created_at, expires_at, revoked_at, used_at, used_from FROM api_tokens"
 
 func scanToken(scan func(...any) error) (x Token, err error) {
-	var scopes string
-	err = scan(&x.Hash, &x.ID, &x.Tenant, &x.Name, &x.Email, &scopes, stamp{&x.CreatedAt}, stamp{&x.ExpiresAt}, stamp{&x.RevokedAt}, stamp{&x.UsedAt}, &x.UsedFrom)
+	var scopes, networks string
+	err = scan(&x.Hash, &x.ID, &x.Tenant, &x.Name, &x.Email, &scopes, &networks, stamp{&x.CreatedAt}, stamp{&x.ExpiresAt}, stamp{&x.RevokedAt}, stamp{&x.UsedAt}, &x.UsedFrom)
 	x.Scopes = splitLines(scopes)
+	for _, line := range splitLines(networks) {
+		p, perr := netip.ParsePrefix(line)
+		if perr != nil {
+			return x, errors.Join(err, fmt.Errorf("networks of token %s: %w", x.ID, perr)) // a bound that cannot be read is not none
+		}
+		x.Networks = append(x.Networks, p)
+	}
 	return x, err
+}
+
+func networkLines(list []netip.Prefix) string {
+	var lines []string
+	for _, p := range list {
+		lines = append(lines, p.String())
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Token returns the token with that hash, ended or not; ErrNotFound if there is none.
@@ -86,6 +104,14 @@ func (s *Store) RevokeToken(ctx context.Context, tenant, id string, at time.Time
 		return fmt.Errorf("revoke token %s: %w", id, err)
 	}
 	return nil
+}
+
+// RevokeTokensOf ends all tokens of a user.
+func (s *Store) RevokeTokensOf(ctx context.Context, email string, at time.Time) error {
+	return s.w.do(ctx, func(t *tx) error {
+		_, err := t.exec("UPDATE api_tokens SET revoked_at = ? WHERE email = ? AND revoked_at IS NULL", at.UnixMilli(), email)
+		return err
+	})
 }
 
 // TouchToken notes when and from where a token was used.

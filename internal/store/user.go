@@ -19,6 +19,7 @@ type User struct {
 	CreatedAt   time.Time
 	Factor      []byte    // sealed secret of the second factor; nil until it is set up
 	FactorStep  int64     // time step of the last code taken: each counts once (RFC 6238 §5.2)
+	FactorFails int       // wrong codes in a row
 	Recovery    []string  // hashes of recovery codes not used yet
 	Invite      []byte    // hash of the token that sets the first password; nil for none
 	InviteUntil time.Time // when that token ends
@@ -47,11 +48,11 @@ func octetsOrNull(b []byte) any {
 	return b
 }
 
-const userColumns = "SELECT tenant, id, email, role, coalesce(password, ''), created_at, factor, factor_step, recovery, invite, invite_until, disabled_at, signed_in_at FROM users"
+const userColumns = "SELECT tenant, id, email, role, coalesce(password, ''), created_at, factor, factor_step, factor_failures, recovery, invite, invite_until, disabled_at, signed_in_at FROM users"
 
 func scanUser(scan func(...any) error) (u User, err error) {
 	var recovery string
-	err = scan(&u.Tenant, &u.ID, &u.Email, &u.Role, &u.Password, stamp{&u.CreatedAt}, &u.Factor, &u.FactorStep, &recovery,
+	err = scan(&u.Tenant, &u.ID, &u.Email, &u.Role, &u.Password, stamp{&u.CreatedAt}, &u.Factor, &u.FactorStep, &u.FactorFails, &recovery,
 		&u.Invite, stamp{&u.InviteUntil}, stamp{&u.DisabledAt}, stamp{&u.SignedInAt})
 	u.Recovery = splitLines(recovery)
 	return u, err
@@ -88,8 +89,8 @@ func (s *Store) EditUser(ctx context.Context, email string, edit func(*User) err
 		if err := edit(&u); err != nil {
 			return err
 		}
-		_, err = t.exec("UPDATE users SET role = ?, password = ?, factor = ?, factor_step = ?, recovery = ?, invite = ?, invite_until = ?, disabled_at = ?, signed_in_at = ? WHERE email = ?",
-			u.Role, nonEmpty(u.Password), octetsOrNull(u.Factor), u.FactorStep, strings.Join(u.Recovery, "\n"), octetsOrNull(u.Invite), unix(u.InviteUntil), unix(u.DisabledAt), unix(u.SignedInAt), email)
+		_, err = t.exec("UPDATE users SET role = ?, password = ?, factor = ?, factor_step = ?, factor_failures = ?, recovery = ?, invite = ?, invite_until = ?, disabled_at = ?, signed_in_at = ? WHERE email = ?",
+			u.Role, nonEmpty(u.Password), octetsOrNull(u.Factor), u.FactorStep, u.FactorFails, strings.Join(u.Recovery, "\n"), octetsOrNull(u.Invite), unix(u.InviteUntil), unix(u.DisabledAt), unix(u.SignedInAt), email)
 		return err
 	})
 	if err != nil {
