@@ -37,7 +37,7 @@ func (d *demoCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	out := io.Writer(c.out)
+	out := screenOf(c.out)
 	if c.json {
 		out = io.Discard
 	}

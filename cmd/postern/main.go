@@ -140,7 +140,7 @@ func oneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 // print writes v as JSON when asked for, else calls text.
 func (c *console) print(v any, text func(w io.Writer)) error {
 	if !c.json {
-		text(c.out)
+		onScreen(c.out, text)
 		return nil
 	}
 	enc := json.NewEncoder(c.out)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -61,10 +63,20 @@ func table(w io.Writer, head string, n int, row func(w io.Writer, i int)) {
 		fmt.Fprintln(w, "None.")
 		return
 	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, head)
+	var text bytes.Buffer
+	fmt.Fprintln(&text, head)
 	for i := range n {
-		row(t, i)
+		row(&text, i)
 	}
+	if s, ok := w.(*screen); ok {
+		var rows [][]string
+		for line := range strings.Lines(text.String()) {
+			rows = append(rows, strings.Split(strings.TrimSuffix(line, "\n"), "\t"))
+		}
+		s.fit(rows)
+		return
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	_, _ = text.WriteTo(t) // as every printing here, without a mend when the reader is gone
 	t.Flush()
 }
