@@ -415,7 +415,7 @@ func (c *canaries) exercise(w *demoWorld, owner *visitor) (held []string) {
 		t.Fatalf("Exchange is not set up: %+v, %v", ok, err)
 	}
 	script := owner.ask("", "POST", "/t/contoso/exchange/script", url.Values{"organization": {o.Organization}})
-	if m := regexp.MustCompile(`pst_[\w-]+`).FindString(script); m != "" && strings.Contains(script, key.Key) {
+	if m := regexp.MustCompile(`psr_[\w-]+`).FindString(script); m != "" && strings.Contains(script, key.Key) {
 		c.secret("script token", m)
 		_, _ = rest(ctx, "POST", owner.base+"/script-report", map[string]string{"Authorization": "Bearer " + m}, `{"mode":"Apply","total":3}`)
 		_, err := rest(ctx, "POST", owner.base+"/script-report", map[string]string{"Authorization": "Bearer " + m}, `{"mode":"Apply"}`)

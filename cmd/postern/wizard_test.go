@@ -364,7 +364,7 @@ func TestReportsWithAnotherOrAnEndedTokenAreRefused(t *testing.T) {
 	w, b := wizardWorld(t, nil)
 	o := w.twin.Tenants()[0]
 	text := b.script(o.Organization)
-	token := text[strings.Index(text, "pst_"):]
+	token := text[strings.Index(text, "psr_"):]
 	token = token[:strings.IndexByte(token, '\'')]
 	url := b.base + "/script-report"
 	tell := func(bearer, body string) string {
@@ -376,7 +376,7 @@ func TestReportsWithAnotherOrAnEndedTokenAreRefused(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, bearer, body, says string }{
 		{"no token", "", `{"mode":"Apply"}`, "(400)"},
-		{"made up", "pst_" + strings.Repeat("A", 43), `{"mode":"Apply"}`, "has ended or is not of this installation"},
+		{"made up", "psr_" + strings.Repeat("A", 43), `{"mode":"Apply"}`, "has ended or is not of this installation"},
 		{"a session's", "psk_" + strings.Repeat("A", 43), `{"step":"x"}`, "has ended or is not of this installation"},
 		{"a step before the beginning", token, `{"step":"x"}`, "(422)"},
 	} {

@@ -15,6 +15,13 @@ import (
 	"postern/internal/store"
 )
 
+// What a script's secrets begin with, so that a search of a disk tells them from
+// each other and from API tokens.
+const (
+	scriptTokenPrefix = "psr_"
+	scriptKeyPrefix   = "psk_"
+)
+
 const (
 	scriptTokenLife = 24 * time.Hour      // between download and run
 	scriptRunLife   = 2 * time.Hour       // for one run to tell how far it is
@@ -61,7 +68,7 @@ func (x *Exchange) NewScript(ctx context.Context, tenant, organization, url stri
 	opt := exchange.ScriptOptions{Organization: organization, ReportURL: url, Now: now}
 	run = ScriptRun{ID: string(mail.NewID()), By: x.Actor, MadeAt: now, Until: now.Add(scriptTokenLife)}
 	if url != "" {
-		opt.ReportToken = scriptSecret("pst_")
+		opt.ReportToken = scriptSecret(scriptTokenPrefix)
 	}
 	if text, err = exchange.Script(spec, opt); err != nil {
 		return "", run, err
@@ -80,7 +87,7 @@ func (x *Exchange) NewScript(ctx context.Context, tenant, organization, url stri
 // the key for all it tells later. The error is ErrScriptToken, ErrScriptUsed or a
 // *exchange.Problem.
 func (x *Exchange) TellScript(ctx context.Context, secret string, octets []byte) (key string, err error) {
-	if strings.HasPrefix(secret, "pst_") {
+	if strings.HasPrefix(secret, scriptTokenPrefix) {
 		return x.beginScript(ctx, secret, octets)
 	}
 	row, err := x.Store.ScriptRunOf(ctx, hashOf(secret), x.now())
@@ -119,7 +126,7 @@ func (x *Exchange) beginScript(ctx context.Context, token string, octets []byte)
 	default:
 		return "", noReport(mail.Say("it names no mode"))
 	}
-	key = scriptSecret("psk_")
+	key = scriptSecret(scriptKeyPrefix)
 	now := x.now()
 	row, err := x.Store.BeginScriptRun(ctx, hashOf(token), hashOf(key), now, now.Add(scriptRunLife))
 	switch {

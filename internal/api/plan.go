@@ -39,7 +39,7 @@ type drift struct {
 	Want     any               `json:"want"`
 	Have     any               `json:"have"`
 	Severity exchange.Severity `json:"severity" enum:"info,warning,critical"`
-	Note     string            `json:"note,omitempty" doc:"What it does to the mail."`
+	Note     string            `json:"note,omitempty" doc:"What it does to the mail; after a roll back, that it was removed all the same because Postern made the object."`
 }
 
 type verification struct {
@@ -164,7 +164,7 @@ type scriptReport struct {
 	OK      bool     `json:"ok"`
 	Done    []string `json:"done" nullable:"false"`
 	Drift   []drift  `json:"drift" nullable:"false"`
-	Foreign []drift  `json:"foreign" nullable:"false" doc:"What others changed and a roll back left alone."`
+	Foreign []drift  `json:"foreign" nullable:"false" doc:"What others changed since. A roll back leaves it alone, unless its note says otherwise."`
 	Problem string   `json:"problem" doc:"Why it stopped; empty if it did not."`
 }
 

@@ -33,7 +33,7 @@ func (s *Store) Count(ctx context.Context, st Stale) error {
 
 func (s *Store) countHour(ctx context.Context, st Stale) error {
 	rows, err := s.query(ctx, "SELECT r.verdict, r.state, count(*) FROM messages m"+s.d.join+
-		"recipients r ON r.tenant = m.tenant AND r.message = m.id WHERE m.tenant = ? AND m.received_at >= ? AND m.received_at < ? GROUP BY r.verdict, r.state",
+		"recipients r ON r.tenant = m.tenant AND r.message = m.id WHERE m.tenant = ? AND m.received_at >= ? AND m.received_at < ? AND "+fromOutside+" GROUP BY r.verdict, r.state",
 		st.Tenant, st.At.UnixMilli(), st.At.UnixMilli()+hourMS)
 	list, err := collect(rows, err, func(r *sql.Rows) (v Volume, err error) { return v, r.Scan(&v.Verdict, &v.State, &v.N) })
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Store) countDay(ctx context.Context, st Stale) error {
 	rows, err := s.query(ctx, "SELECT r.addr, r.verdict, r.state, r.events, m.sender, m.from_addr, m.received_at, coalesce(j.body, '') FROM messages m"+s.d.join+
 		"recipients r ON r.tenant = m.tenant AND r.message = m.id"+
 		" LEFT JOIN judgements j ON j.tenant = m.tenant AND j.message = m.id AND r.verdict NOT IN ('', 'clean', 'bulk')"+
-		" WHERE m.tenant = ? AND m.received_at >= ? AND m.received_at < ?", st.Tenant, st.At.UnixMilli(), st.At.UnixMilli()+dayMS)
+		" WHERE m.tenant = ? AND m.received_at >= ? AND m.received_at < ? AND "+fromOutside, st.Tenant, st.At.UnixMilli(), st.At.UnixMilli()+dayMS)
 	if err != nil {
 		return err
 	}

@@ -308,3 +308,42 @@ func TestQuantilesAreRightToAFewPercent(t *testing.T) {
 		t.Error("no durations have a median")
 	}
 }
+
+func TestLettersOfOurOwnAreNoMailInReports(t *testing.T) {
+	each(t, func(t *testing.T, d database) {
+		s := d.open(t)
+		now := time.Now().UTC()
+		accept(t, s, newMail("acme", 10, "ann@example.com"))
+		digest := newMail("acme", 10, "bob@example.com")
+		digest.Envelope.Via, digest.Envelope.From = mail.Own, ""
+		accept(t, s, digest)
+		liar := newMail("acme", 10, "eve@example.com")
+		liar.Envelope.Via, liar.Envelope.HELO = mail.ViaRelay, `","Via":"own`
+		accept(t, s, liar)
+		roll(t, s, nil)
+		since := now.Add(-48 * time.Hour).Truncate(24 * time.Hour)
+		days, err := s.Days(t.Context(), "acme", since, now.Add(24*time.Hour))
+		must(t, err)
+		for _, day := range days {
+			for _, p := range day.Names.People {
+				if p.Name == "bob@example.com" {
+					t.Errorf("a digest is counted as mail of %s", p.Name)
+				}
+			}
+		}
+		for name, count := range map[string]func() ([]store.Volume, error){
+			"counted": func() ([]store.Volume, error) { return s.Counted(t.Context(), "acme", since, time.Time{}, time.Hour) },
+			"live":    func() ([]store.Volume, error) { return s.Volumes(t.Context(), "acme", since, time.Hour) },
+		} {
+			all, err := count()
+			must(t, err)
+			n := 0
+			for _, v := range all {
+				n += v.N
+			}
+			if n != 2 {
+				t.Errorf("%s: %d copies of 2 that came from outside: %+v", name, n, all)
+			}
+		}
+	})
+}

@@ -152,6 +152,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		{"a missing parameter", "New-InboundConnector", map[string]any{"Name": "x"}, 400, "missing mandatory parameters: SenderDomains"},
 		{"an object that is not there", "Get-InboundConnector", map[string]any{"Identity": "nope"}, 404, "object 'nope' couldn't be found"},
 		{"a name that is taken", "New-InboundConnector", in, 400, "already exists"},
+		{"a name that a connector of the other direction has", "New-OutboundConnector", map[string]any{"Name": "IN"}, 400, "already exists"},
 		{"a slash in a connector's name", "New-InboundConnector", with(in, "Name", "a/b"), 400, "aren't allowed"},
 		{"an IPv6 address in a connector", "New-InboundConnector", with(with(in, "Name", "v6"), "SenderIPAddresses", []string{"2001:db8::1"}), 400, "isn't valid"},
 		{"too wide a range", "New-InboundConnector", with(with(in, "Name", "w"), "SenderIPAddresses", []string{"192.0.0.0/16"}), 400, "/24"},

@@ -41,7 +41,11 @@ func (c *call) checkName(name string) error {
 	if strings.HasSuffix(c.noun, "boundConnector") && strings.ContainsAny(name, `/\`) {
 		return cmdlet.Refuse(cmdlet.ArgumentType, "The name '%s' contains characters that aren't allowed: / or \\.", name)
 	}
-	for _, o := range c.t.objects(c.noun) {
+	sharing := c.t.objects(c.noun)
+	if strings.HasSuffix(c.noun, "boundConnector") { // both kinds lie in one container of the directory, Transport Settings
+		sharing = slices.Concat(c.t.objects("InboundConnector"), c.t.objects("OutboundConnector"))
+	}
+	for _, o := range sharing {
 		if !strings.EqualFold(o.String("Name"), name) {
 			continue
 		}
