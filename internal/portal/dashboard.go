@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,7 +120,11 @@ func protectionLamp(v *visit, p *admin.Protection) lamp {
 	l := lamp{string(p.Lamp), v.words.Said(p.Verdict), v.words.T("Every part is well."), "/t/" + v.tenant.ID + "/status"}
 	if p.Lamp == mail.Amber || p.Lamp == mail.Red {
 		first := p.First()
-		l.Text = v.words.Said(first.Title) + " " + v.words.Said(first.Text)
+		title, between := v.words.Said(first.Title), ": "
+		if strings.HasSuffix(title, "?") {
+			between = " "
+		}
+		l.Text = title + between + v.words.Said(first.Text)
 	}
 	return l
 }

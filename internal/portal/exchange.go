@@ -150,6 +150,9 @@ type difference struct{ Name, Before, After string }
 func (p *Portal) exchangePlan(w http.ResponseWriter, r *http.Request, v *visit) error {
 	page := exchangePlanPage{shell: p.shell(r, v, "What will change in Exchange"), May: v.has(changers)}
 	e, spec, err := p.engine(r.Context(), v)
+	if errors.Is(err, errNotConnected) {
+		return p.showExchange(w, r, v, http.StatusConflict, exchangePage{Why: v.words.T(errNotConnected.text)}) // where it is connected
+	}
 	if errors.As(err, &page.Problem) {
 		return p.render(w, http.StatusOK, "exchange-plan", page)
 	}
@@ -175,6 +178,9 @@ func (p *Portal) exchangePlan(w http.ResponseWriter, r *http.Request, v *visit) 
 func (p *Portal) exchangeVerify(w http.ResponseWriter, r *http.Request, v *visit) error {
 	page := exchangePlanPage{shell: p.shell(r, v, "Is Exchange as it was set up?"), Verified: true, May: v.has(changers)}
 	e, spec, err := p.engine(r.Context(), v)
+	if errors.Is(err, errNotConnected) {
+		return p.showExchange(w, r, v, http.StatusConflict, exchangePage{Why: v.words.T(errNotConnected.text)}) // where it is connected
+	}
 	if errors.As(err, &page.Problem) {
 		return p.render(w, http.StatusOK, "exchange-plan", page)
 	}

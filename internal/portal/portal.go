@@ -94,6 +94,20 @@ func (p *Portal) Handler() (http.Handler, error) {
 	return p.outer(mux), nil
 }
 
+// Pages are the patterns of everything that can be opened, the portal's and those of
+// recipients: whoever wants to look at every page finds here what there is.
+func (p *Portal) Pages() (portal, recipients []string) {
+	opened := func(all []route) (paths []string) {
+		for _, rt := range all {
+			if rt.method == http.MethodGet {
+				paths = append(paths, rt.path)
+			}
+		}
+		return paths
+	}
+	return opened(p.routes()), opened(p.ownRoutes())
+}
+
 // as is admin in the name of a visitor.
 func (p *Portal) as(actor string) *admin.Exchange {
 	x := *p.Exchange

@@ -41,7 +41,11 @@ func loadPages() (*pages, error) {
 		if err != nil {
 			return nil, fmt.Errorf("portal: %w", err)
 		}
-		ps.byName[strings.TrimSuffix(file, ".html")] = t
+		called := strings.TrimSuffix(file, ".html")
+		if _, err := t.New("page").Parse(called); err != nil { // which page it is, for whoever looks at all of them
+			return nil, fmt.Errorf("portal: %w", err)
+		}
+		ps.byName[called] = t
 	}
 	return ps, nil
 }
@@ -65,19 +69,22 @@ func (p *Portal) render(w http.ResponseWriter, status int, name string, page any
 
 // functions are what templates can call besides the page's own methods.
 var functions = template.FuncMap{
-	"when":    when,
-	"visible": visible,
-	"letter":  letter,
-	"address": address,
-	"size":    size,
-	"dict":    dict,
-	"lasting": lasting,
-	"state":   stateWord,
-	"verdict": verdictWord,
-	"number":  report.Number,
-	"brief":   report.Brief,
-	"join":    strings.Join,
-	"add":     func(a, b int) int { return a + b },
+	"when":     when,
+	"visible":  visible,
+	"letter":   letter,
+	"address":  address,
+	"size":     size,
+	"dict":     dict,
+	"lasting":  lasting,
+	"state":    stateWord,
+	"verdict":  verdictWord,
+	"number":   report.Number,
+	"brief":    report.Brief,
+	"join":     strings.Join,
+	"browser":  browser,
+	"contains": strings.Contains,
+	"nothing":  func(s string) bool { return s == "null" || s == "{}" }, // as JSON says it
+	"add":      func(a, b int) int { return a + b },
 }
 
 // when is a moment, in UTC for those without scripts; a script turns it into the

@@ -12,6 +12,7 @@ import (
 	"postern/internal/admin"
 	"postern/internal/exchange"
 	"postern/internal/mail"
+	"postern/internal/report"
 )
 
 // statusPage answers one question: is mail really protected?
@@ -137,11 +138,11 @@ func wayOf(w *words, p *admin.Probe) (hops []probeHop, way []segment) {
 		if h.Place == "held" {
 			kind = "bad"
 		}
-		hops = append(hops, probeHop{titles[h.Place], h.Text, "+" + h.At.Sub(p.At).Round(time.Millisecond).String(), h.At, kind})
+		hops = append(hops, probeHop{titles[h.Place], h.Text, "+" + report.Brief(max(time.Microsecond, h.At.Sub(p.At))), h.At, kind})
 		if i > 0 {
 			from, took := list[i-1].At.Sub(p.At), h.At.Sub(list[i-1].At)
 			way = append(way, segment{100 * float64(from) / float64(whole), 100 * float64(took) / float64(whole), "w-" + h.Place,
-				fmt.Sprintf("%s: %s", titles[h.Place], took.Round(time.Millisecond))})
+				fmt.Sprintf("%s: %s", titles[h.Place], report.Brief(took))})
 		}
 	}
 	if p.Problem.Format != "" {

@@ -13,6 +13,9 @@ for (const t of document.querySelectorAll("[data-hour]")) {
   t.textContent = new Date(t.dataset.hour).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
 }
 
+// Where a plot is wider than the screen, its newest end is what people look for.
+for (const plot of document.querySelectorAll("[data-newest]")) plot.scrollLeft = plot.scrollWidth;
+
 // Copying.
 for (const b of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
