@@ -1,4 +1,4 @@
-.PHONY: build demo test check bench deb
+.PHONY: build demo test check pages bench deb
 
 build:            ## one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/postern ./cmd/postern
@@ -12,6 +12,9 @@ test:             ## every test; installs what it needs
 
 check:            ## format, vet, static analysis
 	./e2e/check.sh
+
+pages:            ## a picture of every page in pages/, and what is wrong with it
+	./e2e/pages.sh
 
 bench:            ## measured beside other relays, in one run
 	./bench/run.sh

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -17,48 +16,42 @@ const firstRunTime = 5 * time.Minute
 type newcomer struct {
 	*browser
 	decisions []string
-	dir       string // for pictures
-	axe       string
+	gallery   *gallery // nil: nobody looks
 }
 
 // decides notes that something was chosen. Typing what is given (names, ids, codes)
 // and pressing on are no decisions.
 func (p *newcomer) decides(what string) { p.decisions = append(p.decisions, what) }
 
-// looks takes pictures of the page as it is, and looks for barriers.
-func (p *newcomer) looks(name string) {
-	p.t.Helper()
-	if p.dir == "" && p.axe == "" {
-		return
-	}
-	for _, at := range []struct {
-		name  string
-		width int64
-		dark  bool
-	}{{"wide-light", 1280, false}, {"narrow-dark", 390, true}} {
-		p.look(at.width, at.dark)
-		p.still()
-		if p.dir != "" {
-			p.shot(filepath.Join(p.dir, "firstrun-"+name+"-"+at.name+".png"))
-		}
-		if p.axe != "" {
-			p.barriersHere(p.axe)
-		}
-	}
-	p.look(1280, false)
-}
+// looks looks at the page as it is.
+func (p *newcomer) looks(name string) { p.t.Helper(); p.gallery.see(p.browser, "firstrun-"+name) }
 
 // TestAPersonWhoReadNoGuideGetsAProtectedTenant plays her from the one-time token on
 // an empty installation to the probe that came back: three decisions, under five
-// minutes. POSTERN_SCREENSHOTS and POSTERN_AXE as elsewhere.
+// minutes.
 func TestAPersonWhoReadNoGuideGetsAProtectedTenant(t *testing.T) {
 	w, b := portalWorld(t)
+	p := &newcomer{browser: b}
+	took := firstRun(p, w)
+	t.Logf("from the token to the green end: %s, %d decisions: %q", took.Round(100*time.Millisecond), len(p.decisions), p.decisions)
+	if len(p.decisions) > 3 || took > firstRunTime {
+		t.Errorf("%d decisions in %s", len(p.decisions), took)
+	}
+	probe := w.protection(t).Watched.Probe
+	if probe == nil || probe.Problem.Format != "" || len(w.twin.Mailbox(demoMailbox)) != 1 {
+		t.Errorf("the probe is not in the mailbox: %+v", probe)
+	}
+	p.complaints()
+}
+
+// firstRun leads her from the one-time token to the overview, and says how long she
+// took to be protected.
+func firstRun(p *newcomer, w *demoWorld) time.Duration {
+	t := p.t
+	t.Helper()
 	o := w.twin.Tenants()[0]
 	_, err := w.twin.Listen("127.0.0.1:25") // where the domain's MX record leads
 	resolves := err == nil
-	p := &newcomer{browser: b, dir: os.Getenv("POSTERN_SCREENSHOTS")}
-	axe, _ := os.ReadFile(os.Getenv("POSTERN_AXE")) // without it nobody looks for barriers
-	p.axe = string(axe)
 	token := w.token(t)
 	began := time.Now()
 
@@ -116,7 +109,6 @@ func TestAPersonWhoReadNoGuideGetsAProtectedTenant(t *testing.T) {
 	p.sees("What will happen")
 	p.looks("probe")
 	p.press("Send a probe mail")
-	p.looksWhileGoing()
 	p.sees("Your mail is protected")
 	took := time.Since(began)
 	p.sees("Handed back to Exchange")
@@ -127,16 +119,7 @@ func TestAPersonWhoReadNoGuideGetsAProtectedTenant(t *testing.T) {
 		t.Error("steps are left on the overview")
 	}
 	p.looks("overview")
-
-	t.Logf("from the token to the green end: %s, %d decisions: %q", took.Round(100*time.Millisecond), len(p.decisions), p.decisions)
-	if len(p.decisions) > 3 || took > firstRunTime {
-		t.Errorf("%d decisions in %s", len(p.decisions), took)
-	}
-	probe := w.protection(t).Watched.Probe
-	if probe == nil || probe.Problem.Format != "" || len(w.twin.Mailbox(demoMailbox)) != 1 {
-		t.Errorf("the probe is not in the mailbox: %+v", probe)
-	}
-	p.complaints()
+	return took
 }
 
 // fillHere types into a field of the page or of the dialog that is over it.
@@ -145,17 +128,14 @@ func (b *browser) fillHere(name, value string) {
 	b.do(chromedp.Clear(`[name="`+name+`"]`), chromedp.SendKeys(`[name="`+name+`"]`, value))
 }
 
-// looksWhileGoing takes a picture of the probe on its way, if that is still to be seen.
-func (p *newcomer) looksWhileGoing() {
-	if p.dir != "" {
-		p.shot(filepath.Join(p.dir, "firstrun-probe-going.png"))
-	}
-}
-
 // TestAProbeSaysWhatIsMissing looks at the page where no probe can be sent, before
 // Exchange is set up and where the configuration names no address; a probe that does
 // not come round is told with the place where it stopped.
 func TestAProbeSaysWhatIsMissing(t *testing.T) {
+	missingProbe(t, nil)
+}
+
+func missingProbe(t *testing.T, g *gallery) {
 	if testing.Short() {
 		t.Skip("needs a browser")
 	}
@@ -165,9 +145,7 @@ func TestAProbeSaysWhatIsMissing(t *testing.T) {
 	}
 	t.Cleanup(w.close)
 	b := newBrowser(t, "http://"+w.server.portalAddr())
-	p := &newcomer{browser: b, dir: os.Getenv("POSTERN_SCREENSHOTS")}
-	axe, _ := os.ReadFile(os.Getenv("POSTERN_AXE"))
-	p.axe = string(axe)
+	p := &newcomer{browser: b, gallery: g}
 	b.owner(w.token(t))
 	if _, err := w.opened.admin().AddTenant(t.Context(), "Empty"); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -92,38 +91,6 @@ func TestASliderShowsWhatWouldChangeAndUndoTakesItBack(t *testing.T) {
 	}
 }
 
-// TestPolicyScreenshots is TestScreenshots for these pages alone.
-func TestPolicyScreenshots(t *testing.T) {
-	dir := os.Getenv("POSTERN_SCREENSHOTS")
-	if dir == "" {
-		t.Skip("set POSTERN_SCREENSHOTS to a folder to get pictures")
-	}
-	w, b := portalWorld(t)
-	b.owner(w.token(t))
-	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
-		t.Fatal(err)
-	}
-	w.sendUntilHeld(t)
-	w.choosePolicies(t)
-	b.open("/t/contoso/policies")
-	b.sees("This is what counts now.")
-	for name, path := range policyPages {
-		b.open("/t/contoso/" + path)
-		b.shoot(dir, name)
-	}
-}
-
-// policyPages are these pages, each in a state worth looking at.
-var policyPages = map[string]string{
-	"thresholds":        "policies",
-	"thresholds-moved":  "policies?at=group:Finance&shown=yes&n-spam=120&a-spam=hold&own-spam=on&n-phish=180&a-phish=hold&own-phish=on&class=phish",
-	"thresholds-person": "policies?at=ann@contoso.com",
-	"people":            "people",
-	"retention":         "retention",
-	"notifications":     "notifications",
-	"senders":           "senders",
-}
-
 // choosePolicies makes a tenant that decided something.
 func (w *demoWorld) choosePolicies(t *testing.T) {
 	t.Helper()
@@ -150,26 +117,6 @@ func (w *demoWorld) choosePolicies(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func third[T, U any](_ T, _ U, err error) error { return err }
-
-// TestNoPolicyPageHasABarrier is TestNoPageHasABarrier for these pages.
-func TestNoPolicyPageHasABarrier(t *testing.T) {
-	axe, err := os.ReadFile(os.Getenv("POSTERN_AXE"))
-	if err != nil {
-		t.Skip("set POSTERN_AXE to the axe.min.js of npm's axe-core to look for barriers")
-	}
-	w, b := portalWorld(t)
-	b.owner(w.token(t))
-	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
-		t.Fatal(err)
-	}
-	w.sendUntilHeld(t)
-	w.choosePolicies(t)
-	b.open("/t/contoso/policies")
-	b.sees("This is what counts now.")
-	for _, path := range policyPages {
-		b.barriers("/t/contoso/"+path, string(axe))
-	}
-}
 
 func TestATestNoticeReachesTheMailboxThroughTheDomainsOwnMTA(t *testing.T) {
 	w, b := portalWorld(t)

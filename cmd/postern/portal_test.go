@@ -5,13 +5,10 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"postern/internal/mail"
 	"postern/internal/store"
@@ -140,110 +137,6 @@ func TestPlanSettingsAndQuarantineWithRealMail(t *testing.T) {
 	if len(b.said) > 0 {
 		t.Errorf("the browser complained: %v", b.said)
 	}
-}
-
-// TestScreenshots writes a picture of every page, light and dark, narrow and wide,
-// into the folder POSTERN_SCREENSHOTS.
-func TestScreenshots(t *testing.T) {
-	dir := os.Getenv("POSTERN_SCREENSHOTS")
-	if dir == "" {
-		t.Skip("set POSTERN_SCREENSHOTS to a folder to get pictures of every page")
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	w, b := portalWorld(t)
-	b.open("/")
-	b.shoot(dir, "setup")
-	b.owner(w.token(t))
-	b.shoot(dir, "tenants-empty")
-	if err := w.setUp(t.Context(), &demoReport{out: os.Stderr}); err != nil {
-		t.Fatal(err)
-	}
-	held := w.sendUntilHeld(t)
-	x := newExchange(w.opened, nil)
-	if _, err := x.RotateKey(t.Context(), "contoso"); err != nil {
-		t.Fatal(err)
-	}
-	for name, path := range map[string]string{"overview": "", "plan": "inbound/plan", "enable": "inbound/domain/" + demoDomain + "/disable", "quarantine": "quarantine", "message": "mail/" + held.id,
-		"trace": "trace", "queue": "queue", "senders": "senders", "exchange": "exchange", "guide": "exchange/guide", "exchange-plan": "exchange/plan", "verify": "exchange/verify", "protection": "exchange/protection", "policies": "exchange/protection?step=choose", "tenant-audit": "audit"} {
-		b.open("/t/contoso/" + path)
-		b.shoot(dir, name)
-	}
-	for name, path := range map[string]string{"account": "/account", "users": "/users", "tokens": "/tokens", "api": "/api/", "tenants": "/tenants", "audit": "/audit", "design": "/design", "missing": "/nowhere", "factor": "/second-factor"} {
-		b.open(path)
-		b.shoot(dir, name)
-	}
-}
-
-// TestNoPageHasABarrier lets axe-core, when it is there, look at every page.
-// POSTERN_AXE names its axe.min.js (npm pack axe-core@4.14.1).
-func TestNoPageHasABarrier(t *testing.T) {
-	axe, err := os.ReadFile(os.Getenv("POSTERN_AXE"))
-	if err != nil {
-		t.Skip("set POSTERN_AXE to the axe.min.js of npm's axe-core to look for barriers")
-	}
-	w, b := portalWorld(t)
-	b.barriers("/setup", string(axe))
-	b.owner(w.token(t))
-	b.barriers("/tenants", string(axe))
-	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
-		t.Fatal(err)
-	}
-	held := w.sendUntilHeld(t)
-	for _, path := range []string{"", "inbound/plan", "inbound/plan?edit=" + demoDomain, "inbound/domain/" + demoDomain + "/disable", "quarantine", "mail/" + held.id, "trace", "queue", "senders", "audit",
-		"exchange", "exchange/guide", "exchange/plan", "exchange/verify", "exchange/protection", "exchange/protection?step=choose"} {
-		b.barriers("/t/contoso/"+path, string(axe))
-	}
-	for _, path := range []string{"/account", "/users", "/tokens", "/api/", "/tenants", "/audit", "/design", "/nowhere", "/second-factor"} {
-		b.barriers(path, string(axe))
-	}
-}
-
-// barriers reports what axe finds on a page in both colours and widths.
-func (b *browser) barriers(path, axe string) {
-	b.t.Helper()
-	for _, dark := range []bool{false, true} {
-		for _, width := range []int64{1280, 390} {
-			b.look(width, dark)
-			b.open(path)
-			b.still()
-			b.barriersHere(axe)
-		}
-	}
-}
-
-// barriersHere reports what axe finds on the page as it is.
-func (b *browser) barriersHere(axe string) {
-	b.t.Helper()
-	if _, err := ask[bool](b, axe+"; true"); err != nil {
-		b.t.Fatal(err)
-	}
-	found, err := ask[[]string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(r => (r.passes.length < 8 ? ["axe looked at " + r.passes.length + " things only"] : []).concat(r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.target + " " + n.failureSummary))))`)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, f := range found {
-		b.t.Errorf("%s: %s", b.where(), f)
-	}
-}
-
-// shoot takes the page in both colours and both widths.
-func (b *browser) shoot(dir, name string) {
-	b.t.Helper()
-	for _, look := range []struct {
-		name  string
-		width int64
-		dark  bool
-	}{{"wide-light", 1280, false}, {"wide-dark", 1280, true}, {"narrow-light", 390, false}, {"narrow-dark", 390, true}} {
-		b.look(look.width, look.dark)
-		if name != "setup" {
-			b.do(chromedp.Reload())
-		}
-		b.still()
-		b.shot(filepath.Join(dir, name+"-"+look.name+".png"))
-	}
-	b.look(1280, false)
 }
 
 // heldMail is a message that waits in the quarantine.

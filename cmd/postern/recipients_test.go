@@ -13,14 +13,12 @@ import (
 	"net/http/cookiejar"
 	"net/mail"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"postern/internal/admin"
 	postern "postern/internal/mail"
 	"postern/internal/relay/quarantine"
 	"postern/internal/store"
@@ -440,74 +438,4 @@ func TestASignInLinkTellsNothing(t *testing.T) {
 	if rows = links(); len(rows) == 0 || len(rows) > 3 {
 		t.Errorf("%d links, want 1 to 3", len(rows))
 	}
-}
-
-// recipientsPages opens every page of recipients, in a state worth looking at.
-func recipientsPages(t *testing.T, see func(b *browser, path, name string)) {
-	t.Helper()
-	w := heldWorld(t)
-	link := digestLinks(t, w.digest(t, demoMailbox))[0]
-	a := w.opened.admin()
-	rows, err := w.opened.store.Quarantine(t.Context(), store.TraceFilter{Tenant: "contoso", Limit: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, r := range rows[:2] {
-		if err := a.AskFor(t.Context(), "contoso", demoMailbox, r.ID, r.N, nil); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			err = a.Decline(t.Context(), "contoso", r.ID, r.N, "This is a known fraud; do not answer it.")
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, sender := range []string{"news@shop.example", "partner.example"} {
-		if err := a.AddOwnEntry(t.Context(), "contoso", demoMailbox, sender, sender[0] == 'n'); err != nil {
-			t.Fatal(err)
-		}
-	}
-	token, _, err := a.PersonLink(t.Context(), demoMailbox, admin.Visitor{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBrowser(t, w.ownURL())
-	for _, page := range [][2]string{{"/sign-in", "own-sign-in"}, {"/enter/" + token, "own-enter"}, {link, "own-link"}, {"/held/bad", "own-bad-link"}} {
-		see(b, page[0], page[1])
-	}
-	b.look(1280, false)
-	b.open("/enter/" + token)
-	b.press("Sign in")
-	for _, page := range [][2]string{{"/", "own-held"}, {"/mail/" + copyID(rows[0].ID, rows[0].N), "own-mail-declined"}, {"/mail/" + copyID(rows[3].ID, rows[3].N), "own-mail"}, {"/senders", "own-senders"}, {"/settings", "own-settings"}} {
-		see(b, page[0], page[1])
-	}
-	b = newBrowser(t, "http://"+w.server.portalAddr())
-	b.owner(w.token(t))
-	see(b, "/t/contoso/inbound/recipients", "recipients")
-	see(b, "/t/contoso/requests", "requests")
-	see(b, "/t/contoso/inbound/recipients/preview", "digest")
-}
-
-func TestRecipientsScreenshots(t *testing.T) {
-	dir := os.Getenv("POSTERN_SCREENSHOTS")
-	if dir == "" {
-		t.Skip("set POSTERN_SCREENSHOTS to a folder to get pictures of every page")
-	}
-	recipientsPages(t, func(b *browser, path, name string) {
-		b.open(path)
-		b.shoot(dir, name)
-	})
-}
-
-func TestNoRecipientsPageHasABarrier(t *testing.T) {
-	axe, err := os.ReadFile(os.Getenv("POSTERN_AXE"))
-	if err != nil {
-		t.Skip("set POSTERN_AXE to the axe.min.js of npm's axe-core to look for barriers")
-	}
-	recipientsPages(t, func(b *browser, path, name string) {
-		if name != "digest" { // no page of its own: its frame lets no script in
-			b.barriers(path, string(axe))
-		}
-	})
 }

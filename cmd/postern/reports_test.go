@@ -38,19 +38,6 @@ func (w *demoWorld) counted(t *testing.T) {
 	}
 }
 
-// look takes pictures and asks axe, where the one or the other is there.
-func (b *browser) inspect(name, path string) {
-	b.t.Helper()
-	if dir := os.Getenv("POSTERN_SCREENSHOTS"); dir != "" {
-		b.open(path)
-		b.shoot(dir, name)
-	}
-	if axe, err := os.ReadFile(os.Getenv("POSTERN_AXE")); err == nil {
-		b.barriers(path, string(axe))
-		b.look(1280, false)
-	}
-}
-
 func TestReportsAndOverviewOfRealMail(t *testing.T) {
 	w, b := portalWorld(t)
 	b.owner(w.token(t))
@@ -59,7 +46,6 @@ func TestReportsAndOverviewOfRealMail(t *testing.T) {
 	}
 	b.open("/t/empty/reports")
 	b.sees("Nothing to report yet")
-	b.inspect("reports-empty", "/t/empty/reports")
 	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +69,6 @@ func TestReportsAndOverviewOfRealMail(t *testing.T) {
 	b.sees("People most targeted")
 	b.open("/t/contoso/")
 	b.sees("The last 24 hours")
-	b.inspect("reports", "/t/contoso/reports?days=7")
-	b.inspect("overview-week", "/t/contoso/?plot=week")
 	if len(b.said) > 0 {
 		t.Errorf("the browser complained: %v", b.said)
 	}
@@ -92,7 +76,9 @@ func TestReportsAndOverviewOfRealMail(t *testing.T) {
 
 // TestProtectionStatusTellsTheTruth brings a tenant's set-up into states that are
 // well and not well, and looks at what the page and the command line say.
-func TestProtectionStatusTellsTheTruth(t *testing.T) {
+func TestProtectionStatusTellsTheTruth(t *testing.T) { protectionStatus(t, nil) }
+
+func protectionStatus(t *testing.T, g *gallery) {
 	w, b := portalWorld(t)
 	b.owner(w.token(t))
 	if _, err := w.opened.admin().AddTenant(t.Context(), "Empty"); err != nil {
@@ -100,7 +86,6 @@ func TestProtectionStatusTellsTheTruth(t *testing.T) {
 	}
 	b.open("/t/empty/status")
 	b.sees("Mail is not protected yet")
-	b.inspect("status-empty", "/t/empty/status")
 	if err := w.setUp(t.Context(), &demoReport{out: io.Discard}); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +103,7 @@ func TestProtectionStatusTellsTheTruth(t *testing.T) {
 	b.sees("Handed back to Exchange")
 	look("Measure now", "No external mail came in the two hours before") // what came within a quarter of an hour may still be on its way
 	b.sees("Mail is protected")
-	b.inspect("status-green", "/t/contoso/status")
+	g.see(b, "status-green")
 	p := w.protection(t)
 	for _, h := range p.All() {
 		if h.Lamp != mail.Green && h.Lamp != mail.Dark && h.Name != "judge" { // which a test binary built with cgo cannot lock down
@@ -140,7 +125,7 @@ func TestProtectionStatusTellsTheTruth(t *testing.T) {
 	look("Verify now", "Not as it was set up: 1")
 	b.sees("Mail is not safely protected")
 	b.sees("TlsSettings")
-	b.inspect("status-drift", "/t/contoso/status")
+	g.see(b, "status-drift")
 	if p := w.protection(t); p.Lamp != mail.Red || p.First().Name != "setup" {
 		t.Errorf("after a change of the connector: %s, first %s", p.Lamp, p.First().Name)
 	}
@@ -152,7 +137,7 @@ func TestProtectionStatusTellsTheTruth(t *testing.T) {
 	w.admin.Close() // Microsoft cannot be reached any more
 	look("Verify now", "Exchange did not let us look")
 	b.sees("Ended on 2020-01-01")
-	b.inspect("status-red", "/t/contoso/status")
+	g.see(b, "status-red")
 	if len(b.said) > 0 {
 		t.Errorf("the browser complained: %v", b.said)
 	}
@@ -212,7 +197,6 @@ func TestAScheduledReportArrivesOnce(t *testing.T) {
 	if err := w.opened.admin().SetReportSchedule(t.Context(), "contoso", report.Schedule{Every: "weekly", Hour: 3, To: []string{demoMailbox}, Language: "de"}); err != nil {
 		t.Fatal(err)
 	}
-	b.inspect("report-schedule", "/t/contoso/reports/schedule")
 	later := time.Now().Add(8 * 24 * time.Hour)
 	for range 3 { // as two nodes do, and one that comes back
 		if err := w.server.dueReports(t.Context(), later); err != nil {
