@@ -13,7 +13,7 @@ type pattern struct {
 	joint bool     // hardly any text of its own: "%s: %s"
 }
 
-var verb = regexp.MustCompile(`%(\[\d\])?(\.\d)?([sdfqv])`)
+var verb = regexp.MustCompile(`%(\[\d\])?(\.\d+)?([sdfqv])`)
 
 // fewLetters is less than what tells one sentence from another.
 const fewLetters = 4

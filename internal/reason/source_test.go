@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // written are the files that write sentences into judgements and the ledger.
@@ -39,10 +40,26 @@ var (
 		{"relay/queue.go", `(?:change|again|lost)\([^"\n]*("[^"]+")`},
 		{"relay/relay.go", `(?:change|again|lost)\([^"\n]*("[^"]+")`},
 		{"relay/send.go", `(?:change|again|lost)\([^"\n]*("[^"]+")`},
+		{"relay/mailauth/checker.go", failure},
+		{"relay/mailauth/spf/spf.go", failure},
+		{"relay/mailauth/spf/evaluate.go", failure},
+		{"relay/mailauth/spf/record.go", failure},
+		{"relay/mailauth/dkim/key.go", failure},
+		{"relay/mailauth/dkim/signature.go", failure},
+		{"relay/mailauth/dkim/tags.go", failure},
+		{"relay/mailauth/dkim/verify.go", failure},
+		{"relay/mailauth/dmarc/author.go", failure},
+		{"relay/mailauth/dmarc/dmarc.go", failure},
+		{"relay/mailauth/dmarc/walk.go", failure},
+		{"relay/mailauth/arc/chain.go", failure},
+		{"relay/mailauth/arc/verify.go", failure},
 		{"store/quarantine.go", `(?:By|Over) += ("[^"]+")`},
 		{"store/backup.go", `lostText = ("[^"]+")`},
 	}
 )
+
+// failure is how mailauth says why a proof failed.
+const failure = `(?:errors\.New\(|Errorf\(|fail\(mail\.\w+, |Reason: |Reason = |Sprintf\(|ResultNone, )("(?:[^"\\]|\\.)*")`
 
 // elsewhere are calls whose texts go to programs, logs and alarms.
 var elsewhere = regexp.MustCompile(`^(Errorf|New|Alarm|Raise|Fprintf|Warn|Info|Error|Debug|NewReader|T)$`)
@@ -94,7 +111,11 @@ func sayings(t *testing.T) map[string]string {
 			if strings.HasSuffix(text, " ") { // a name is put behind it
 				text += "%s"
 			}
-			all[text] = p.file
+			text = strings.ReplaceAll(strings.TrimPrefix(text, "%w: "), "%w", "%s")
+			text = regexp.MustCompile(`%\.\d+([qs])`).ReplaceAllString(text, "%$1")
+			if strings.ContainsFunc(verb.ReplaceAllString(text, ""), unicode.IsLetter) {
+				all[text] = p.file
+			}
 		}
 	}
 	return all

@@ -13,8 +13,8 @@ import (
 )
 
 // TestWhatIsFoundInRealMailIsSaidInEveryLanguage judges real mail, all of what is
-// hostile and every fourth of the rest, and takes each finding and each reason of
-// the decision through every language.
+// hostile and every fourth of the rest, and takes each finding, each reason of
+// the decision and of what was proved through every language.
 func TestWhatIsFoundInRealMailIsSaidInEveryLanguage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("judges some 3000 messages")
@@ -56,6 +56,16 @@ func TestWhatIsFoundInRealMailIsSaidInEveryLanguage(t *testing.T) {
 		}
 		for _, why := range x.Decision.Reasons {
 			tell(x.File, "a decision", why)
+		}
+		auth := x.Judgement.Auth
+		proofs := []string{auth.SPF.Reason, auth.DMARC.Reason, auth.ARC.Reason}
+		for _, k := range auth.DKIM {
+			proofs = append(proofs, k.Reason)
+		}
+		for _, why := range proofs {
+			if why != "" {
+				tell(x.File, "a proof: "+why, why)
+			}
 		}
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ func (e *Policy) Evaluate(spf mail.SPF, dkim []mail.DKIM) mail.DMARC {
 	author := e.out.Domain
 	err := e.align(spf, dkim)
 	if e.out.Policy == "" { // still worth knowing what would be aligned
-		e.out.Reason = author + " has no DMARC record"
+		e.out.Reason = fmt.Sprintf("%s has no DMARC record", author)
 		return e.out
 	}
 	if err != nil {
@@ -74,10 +74,10 @@ func (e *Policy) Evaluate(spf mail.SPF, dkim []mail.DKIM) mail.DMARC {
 		return e.out
 	}
 	e.out.Result = mail.ResultFail
-	e.out.Reason = "neither SPF nor DKIM passed for " + author
+	e.out.Reason = fmt.Sprintf("neither SPF nor DKIM passed for %s", author)
 	if e.undecided {
 		e.out.Result = mail.ResultTempError // a later try may pass
-		e.out.Reason = "a DNS look-up for " + author + " failed, so nothing can be said"
+		e.out.Reason = fmt.Sprintf("a DNS look-up for %s failed, so nothing can be said", author)
 	}
 	return e.out
 }

@@ -3,6 +3,7 @@ package spf
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -67,7 +68,7 @@ func (e *evaluation) redirect(spec, domain string) (mail.Result, error) {
 	}
 	result, err := e.check(target)
 	if result == mail.ResultNone { // RFC 7208 §6.1
-		return failed(errors.New("redirect= leads to " + target + ", which has no SPF record"))
+		return failed(fmt.Errorf("redirect= leads to %s, which has no SPF record", target))
 	}
 	return result, err
 }
@@ -122,7 +123,7 @@ func (e *evaluation) include(target string) (bool, error) {
 	case mail.ResultPass:
 		return true, nil
 	case mail.ResultNone:
-		return false, errors.New("include:" + target + " has no SPF record")
+		return false, fmt.Errorf("include:%s has no SPF record", target)
 	}
 	return false, err // nil for fail, softfail and neutral
 }
@@ -133,7 +134,7 @@ func (e *evaluation) mx(t term, target string) (bool, error) {
 		return false, err
 	}
 	if len(hosts) > maxNames {
-		return false, errors.New(target + " has more than 10 MX hosts")
+		return false, fmt.Errorf("%s has more than 10 MX hosts", target)
 	}
 	for _, mx := range hosts {
 		ips, err := e.addresses(strings.TrimSuffix(mx.Host, "."), e.ip.Is4())

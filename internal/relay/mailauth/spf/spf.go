@@ -64,7 +64,7 @@ func reason(s mail.SPF, ip netip.Addr, why error) string {
 	case s.Result == mail.ResultSoftFail:
 		return fmt.Sprintf("%s probably may not send for %s", ip, s.Domain)
 	case s.Result == mail.ResultNone:
-		return s.Domain + " has no SPF record"
+		return fmt.Sprintf("%s has no SPF record", s.Domain)
 	}
 	return ""
 }
