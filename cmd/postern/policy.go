@@ -25,6 +25,8 @@ type policyCmd struct {
 	History policyHistoryCmd `cmd:"" help:"List changes of a tenant's rules."`
 	Group   policyGroupCmd   `cmd:"" help:"Make a group of recipients, or change its members."`
 	Bypass  policyBypassCmd  `cmd:"" help:"Deliver everything, marked, for at most 24 hours."`
+	Draft   policyDraftCmd   `cmd:"" help:"Try thresholds and actions on new mail before they count."`
+	Observe policyObserveCmd `cmd:"" help:"Judge and mark mail, and hold none but malware, for some days."`
 	Again   policyAgainCmd   `cmd:"" help:"Measure held mail by today's rules, and release what they would deliver."`
 }
 

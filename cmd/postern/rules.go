@@ -12,7 +12,7 @@ import (
 const rulesEvery = 20 * time.Second
 
 // watchRules takes back changes that hold far too much, and notes the end of
-// bypasses.
+// bypasses and of observing.
 func (s *server) watchRules(ctx context.Context) {
 	a := s.o.admin()
 	a.Actor = "system"
@@ -31,6 +31,9 @@ func (s *server) watchRules(ctx context.Context) {
 		}
 		if err == nil {
 			err = a.EndedBypasses(ctx)
+		}
+		if err == nil {
+			err = a.EndedObserves(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("changes of rules could not be watched", "err", err)

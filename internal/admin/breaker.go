@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,34 +42,66 @@ type Tripped struct {
 	Text   string // of the alarm
 }
 
-// Round looks at every tenant whose rules were changed lately. Run it twice a
-// minute or so; the alarms are for the caller to raise.
+// Round looks at every tenant whose rules or block entries were changed lately. Run
+// it twice a minute or so; the alarms are for the caller to raise.
 func (b *Breaker) Round(ctx context.Context) ([]Tripped, error) {
 	now := b.Admin.now()
 	recent, err := b.Admin.Store.RecentRules(ctx, now.Add(-breakerFor))
 	if err != nil {
 		return nil, err
 	}
+	fresh, err := b.Admin.Store.RecentBlocks(ctx, now.Add(-breakerFor))
+	if err != nil {
+		return nil, err
+	}
+	tenants := slices.Collect(maps.Keys(recent))
+	for tenant := range fresh {
+		if recent[tenant] == nil {
+			tenants = append(tenants, tenant)
+		}
+	}
 	var all []Tripped
-	for tenant, changes := range recent {
-		t, err := b.look(ctx, tenant, changes, now)
+	for _, tenant := range tenants {
+		rules, err := b.Admin.Store.Rules(ctx, tenant)
 		if err != nil {
 			return all, err
 		}
-		if t != nil {
-			all = append(all, *t)
+		for _, look := range []func() (*Tripped, error){
+			func() (*Tripped, error) { return b.lookAtEntries(ctx, tenant, rules, fresh[tenant], now) },
+			func() (*Tripped, error) { return b.lookAtShare(ctx, tenant, rules, recent[tenant], now) },
+			func() (*Tripped, error) { return b.look(ctx, tenant, rules, recent[tenant], now) },
+		} {
+			t, err := look()
+			if err != nil {
+				return all, err
+			}
+			if t != nil {
+				all = append(all, *t)
+				break // what is left is seen next time, by the rules as they are then
+			}
 		}
 	}
 	return all, nil
 }
 
+// A sight is what came to be held of some copies.
+type sight struct {
+	copies, held int
+	without      int // held without what is looked at
+}
+
+// storm reports whether so much is held, and at least half of it because of what is
+// looked at, that it must stop.
+func (s sight) storm(limit float64) bool {
+	return s.copies >= breakerMail && float64(s.held) > limit*float64(s.copies) && s.held-s.without >= max(breakerHeld, s.held/2)
+}
+
 // look replays the last minutes' mail by today's rules and by those before each
 // change, the newest first: the first change without which little would be held is
 // the one that did it.
-func (b *Breaker) look(ctx context.Context, tenant string, changes []store.RulesChange, now time.Time) (*Tripped, error) {
-	rules, err := b.Admin.Store.Rules(ctx, tenant)
-	if err != nil {
-		return nil, err
+func (b *Breaker) look(ctx context.Context, tenant string, rules mail.Rules, changes []store.RulesChange, now time.Time) (*Tripped, error) {
+	if len(changes) == 0 {
+		return nil, nil
 	}
 	since := now.Add(-breakerSpan)
 	if at := changes[0].At; at.After(since) {
@@ -81,7 +114,7 @@ func (b *Breaker) look(ctx context.Context, tenant string, changes []store.Rules
 		before[i].Lists, before[i].Personal, before[i].Recipients = rules.Lists, rules.Personal, rules.Recipients
 	}
 	copies, held := 0, 0
-	err = b.Admin.Store.Judged(ctx, store.JudgedFilter{Tenant: tenant, Since: since}, func(j store.Judged) error {
+	err := b.Admin.Store.Judged(ctx, store.JudgedFilter{Tenant: tenant, Since: since}, func(j store.Judged) error {
 		copies++
 		if holds(rules, rules, j) {
 			held++
@@ -97,10 +130,10 @@ func (b *Breaker) look(ctx context.Context, tenant string, changes []store.Rules
 		return nil, err
 	}
 	limit, err := b.limit(ctx, tenant, changes[len(changes)-1].At)
-	if err != nil || float64(held) <= limit*float64(copies) {
+	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(tally, func(without int) bool { return held-without >= max(breakerHeld, held/2) })
+	i := slices.IndexFunc(tally, func(without int) bool { return sight{copies, held, without}.storm(limit) })
 	if i < 0 {
 		return nil, nil // it is the mail that changed, not the rules
 	}
@@ -152,8 +185,13 @@ func holds(rules, today mail.Rules, j store.Judged) bool {
 			return people && f.Rule == "person.protected" || domains && (f.Rule == "name.protected" || strings.HasPrefix(f.Rule, "lookalike."))
 		})
 	}
-	w := policy.Weigh(rules, policy.Input{Findings: found, Auth: j.Judgement.Auth, EnvelopeFrom: j.Judgement.Auth.Origin.MailFrom, HeaderFrom: j.Judgement.From, Rcpt: j.Addr})
+	w := policy.Weigh(rules, inputOf(j, found))
 	scale := policy.ScaleFor(rules, j.Addr)
 	_, action := w.Outcome(&scale)
 	return action != mail.Deliver
+}
+
+// inputOf is what was known of a copy, with these findings.
+func inputOf(j store.Judged, found []mail.Finding) policy.Input {
+	return policy.Input{Findings: found, Auth: j.Judgement.Auth, EnvelopeFrom: j.Judgement.Auth.Origin.MailFrom, HeaderFrom: j.Judgement.From, Rcpt: j.Addr}
 }

@@ -200,10 +200,10 @@ func (a *Admin) RemoveScope(ctx context.Context, tenant string, at mail.Scope) (
 }
 
 // UndoRules takes the last change of a tenant's rules back that is not undone yet;
-// seq, if it is not 0, says which that must be. A bypass stays as it is. Held mail
-// that was let go meanwhile does not come back.
+// seq, if it is not 0, says which that must be. A bypass, what is only observed and
+// a draft stay as they are. Held mail that was let go meanwhile does not come back.
 func (a *Admin) UndoRules(ctx context.Context, tenant string, seq int64) (store.RulesChange, error) {
-	c, err := a.Store.UndoRules(ctx, tenant, a.Actor, seq, func(back *mail.Rules, now mail.Rules) { back.Bypass = now.Bypass })
+	c, err := a.Store.UndoRules(ctx, tenant, a.Actor, seq, keptOnUndo)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return c, errors.New("there is no change to take back")
@@ -220,11 +220,7 @@ func (a *Admin) UndoRules(ctx context.Context, tenant string, seq int64) (store.
 func (a *Admin) changeRules(ctx context.Context, tenant, action, object, what string, change func(*mail.Rules) error, part func(mail.Rules) any) (store.RulesChange, error) {
 	c, err := a.Store.ChangeRules(ctx, tenant, a.Actor, what, change)
 	if err != nil {
-		var cause error = err
-		if inner := errors.Unwrap(err); inner != nil {
-			cause = inner // the sentence for people, without what it was for
-		}
-		return c, cause
+		return c, cause(err)
 	}
 	return c, a.note(ctx, tenant, action, object, clipped(part(c.Before)), clipped(part(c.After)))
 }

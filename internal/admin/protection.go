@@ -51,6 +51,8 @@ type facts struct {
 	watched    Watched
 	last       time.Time // mail received
 	oldest     time.Time // mail waiting
+	bypass     mail.Bypass
+	observe    mail.Observe
 }
 
 // Protection looks at everything that a tenant's protection hangs on. It asks
@@ -62,7 +64,7 @@ func (x *Exchange) Protection(ctx context.Context, t mail.Tenant, engines []mail
 		return nil, err
 	}
 	p := &Protection{Tenant: t, ID: t.ID, Lamp: mail.Green, Engines: engines, Watched: f.watched}
-	p.Flow = []mail.Health{f.domainsOn(), f.coverage(), f.probe(), f.lastMail(), f.queue()}
+	p.Flow = []mail.Health{f.domainsOn(), f.verdicts(), f.coverage(), f.probe(), f.lastMail(), f.queue()}
 	p.Set = []mail.Health{f.setUp(), f.credential(), f.key()}
 	for _, h := range p.All() {
 		p.Lamp = p.Lamp.Worse(h.Lamp)
@@ -108,7 +110,11 @@ func (x *Exchange) facts(ctx context.Context, tenant string) (f facts, err error
 	if f.last, err = x.Store.LastReceived(ctx, tenant); err != nil {
 		return f, err
 	}
-	f.oldest, err = x.Store.OldestWaiting(ctx, tenant)
+	if f.oldest, err = x.Store.OldestWaiting(ctx, tenant); err != nil {
+		return f, err
+	}
+	rules, err := x.Store.Rules(ctx, tenant)
+	f.bypass, f.observe = rules.Bypass, rules.Observe
 	return f, err
 }
 

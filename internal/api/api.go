@@ -120,7 +120,7 @@ func (a *API) describe(mux *http.ServeMux) huma.API {
 func (a *API) register(api huma.API) {
 	for _, area := range []func(huma.API){
 		a.tenants, a.domains, a.keys, a.trace, a.message, a.quarantine, a.queue, a.recipients, a.senders, a.policies, a.protect, a.exchange, a.protection, a.runs,
-		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens, a.filters, a.similar, a.schedules, a.notifications, a.brands, a.removal, a.provider, a.agains,
+		a.alarms, a.status, a.wellness, a.reports, a.audit, a.users, a.tokens, a.filters, a.similar, a.schedules, a.notifications, a.brands, a.removal, a.provider, a.agains, a.drafts,
 	} {
 		area(api)
 	}

@@ -28,7 +28,7 @@ func TestEveryDangerousOperationHasAScopeOfItsOwn(t *testing.T) {
 			used[s] = true
 		}
 	}
-	for _, want := range strings.Fields("rotateKey=danger:key putDomain=danger:delivery disableProtection=danger:exchange releaseAgain=danger:release exportTenant=danger:export putRetention=danger:records setRole=danger:users resetFactor=danger:users removeTenant=danger:remove startBypass=danger:bypass putProvider=danger:provider") {
+	for _, want := range strings.Fields("rotateKey=danger:key putDomain=danger:delivery disableProtection=danger:exchange releaseAgain=danger:release exportTenant=danger:export putRetention=danger:records setRole=danger:users resetFactor=danger:users removeTenant=danger:remove startBypass=danger:bypass observe=danger:bypass putProvider=danger:provider") {
 		id, scope, _ := strings.Cut(want, "=")
 		raw, err := Document()
 		must(t, err)

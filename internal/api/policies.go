@@ -51,6 +51,7 @@ type policies struct {
 	Domains   []string          `json:"protected_domains" nullable:"false" doc:"Of others, that look-alikes are compared with."`
 	Retention retention         `json:"retention"`
 	Bypass    *bypass           `json:"bypass,omitempty" doc:"Mail is delivered whatever its verdict, until then; missing when none is on."`
+	Observe   *observing        `json:"observe,omitempty" doc:"Mail is judged and marked, and only malware held, until then; missing when verdicts count."`
 }
 
 func (a *API) policies(api huma.API) {
@@ -91,6 +92,9 @@ func viewPolicies(r mail.Rules, now time.Time) policies {
 	}
 	if r.Bypass.On(now) {
 		p.Bypass = &bypass{r.Bypass.Until, r.Bypass.Malware, r.Bypass.By, r.Bypass.Why}
+	}
+	if r.Observe.On(now) {
+		p.Observe = &observing{r.Observe.Since, r.Observe.Until, filled(r.Observe.Hold), r.Observe.By}
 	}
 	return p
 }

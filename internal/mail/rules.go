@@ -76,3 +76,51 @@ const (
 	ScopeGroup   ScopeKind = "group"
 	ScopePerson  ScopeKind = "person"
 )
+
+// A Draft is choices for a scope that are tried on new mail before they count.
+type Draft struct {
+	ID string
+	At Scope
+	Choices
+	By      string
+	Began   time.Time
+	Until   time.Time // it is tried so long; a share counts on
+	Percent int       `json:",omitempty"` // of the recipients in the scope, for whom it counts already
+}
+
+// Tried reports whether new mail is measured by the draft at a moment.
+func (d *Draft) Tried(now time.Time) bool {
+	return d != nil && (d.Percent > 0 || now.Before(d.Until))
+}
+
+// A Trial is one copy measured by the rules without their draft and with it.
+type Trial struct {
+	Draft          string // its id
+	Was, Is        Verdict
+	WasHeld, Holds bool // not delivered
+	Acted          bool // the draft counts for the recipient
+	Points         int  // for the verdict under which it is held
+}
+
+// Differs reports whether the copy's fate is another with the draft.
+func (t *Trial) Differs() bool { return t.WasHeld != t.Holds }
+
+// An Observe lets verdicts mark mail and not hold it, until a time. Malware is held
+// all the same.
+type Observe struct {
+	Since time.Time `json:",omitzero"`
+	Until time.Time `json:",omitzero"`
+	Hold  []Verdict `json:",omitempty"` // held all the same
+	By    string    `json:",omitempty"`
+}
+
+// On reports whether mail is only observed at a moment.
+func (o Observe) On(now time.Time) bool { return now.Before(o.Until) }
+
+// observeWarning is how long before its end people are warned, at most half of it.
+const observeWarning = 48 * time.Hour
+
+// Ending reports whether the end of observing is near.
+func (o Observe) Ending(now time.Time) bool {
+	return o.On(now) && o.Until.Sub(now) <= min(observeWarning, o.Until.Sub(o.Since)/2)
+}

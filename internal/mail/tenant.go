@@ -87,6 +87,8 @@ type Rules struct {
 	People     []Person // to protect from impersonation
 	Keep       Keep
 	Bypass     Bypass
+	Observe    Observe `json:",omitzero"`
+	Draft      *Draft  `json:",omitempty"` // nil: none is tried
 
 	Recipients Recipients             `json:"-"` // what people may do themselves; kept apart
 	Personal   map[string][]ListEntry `json:"-"` // entries of people's own, by FoldAddress

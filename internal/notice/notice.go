@@ -35,7 +35,7 @@ func TopicOf(kind string) string {
 		return "mail"
 	case "retired-key", "several-keys", "key-from-elsewhere":
 		return "keys"
-	case "policy-breaker", "bypass":
+	case "policy-breaker", "bypass", "observe", "observe-ending":
 		return "policies"
 	case "release-asked", "own-mail", "digest-failed":
 		return "recipients"

@@ -91,7 +91,7 @@ func (p *Portal) menu(v *visit, s *shell) []menuGroup {
 	groups := []menuGroup{
 		{"Mail", []menuItem{{"Overview", "/t/{tenant}/{$}", false}, {"Protection status", "/t/{tenant}/status", false}, {"Quarantine", "/t/{tenant}/quarantine", false}, {"Requests", "/t/{tenant}/requests", false}, {"Message trace", "/t/{tenant}/trace", false}, {"Queue", "/t/{tenant}/queue", false}, {"Verdict reports", "/t/{tenant}/verdict-reports", false}, {"Reports", "/t/{tenant}/reports", false}}},
 		{"Inbound Management", []menuItem{{"Plan Settings", "/t/{tenant}/inbound/plan", false}, {"Recipients", "/t/{tenant}/inbound/recipients", false}}},
-		{"Policies", []menuItem{{"Thresholds and actions", "/t/{tenant}/policies", false}, {"Senders", "/t/{tenant}/senders", false}, {"People", "/t/{tenant}/people", false}, {"Retention", "/t/{tenant}/retention", false}, {"Notifications", "/t/{tenant}/notifications", false}}},
+		{"Policies", []menuItem{{"Thresholds and actions", "/t/{tenant}/policies", false}, {"Try on new mail", "/t/{tenant}/draft", false}, {"Senders", "/t/{tenant}/senders", false}, {"People", "/t/{tenant}/people", false}, {"Retention", "/t/{tenant}/retention", false}, {"Notifications", "/t/{tenant}/notifications", false}}},
 		{"Administration", []menuItem{
 			{"Tenants", "/tenants", false},
 			{"Users", "/users", false},

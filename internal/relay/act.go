@@ -55,7 +55,7 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 		}
 		rules := r.Directory.Rules(m.Tenant)
 		d := unjudgedDecision(policy.ActionFor(rules, to.Addr, mail.Unjudged), cause)
-		bypass(rules.Bypass, forced(to), &d, time.Now())
+		let(rules, policy.Input{Forced: forced(to)}, &d, time.Now())
 		if why := forced(to); why != "" {
 			d.Action, d.Reasons = mail.Hold, append([]string{why}, d.Reasons...)
 		}
@@ -119,7 +119,7 @@ func (m *message) change(to *store.Recipient, state mail.State, text string) sto
 		Events:    append(to.Events, store.Event{At: time.Now().UTC(), State: state, Text: text}),
 	}
 	if d, ok := m.decisions[to.N]; ok {
-		c.Decision = d
+		c.Decision, c.Trial = d, m.trials[to.N]
 	}
 	to.Events = nil
 	return c

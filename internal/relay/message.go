@@ -27,6 +27,7 @@ type message struct {
 	octets    []byte // content, where it is still in memory
 	judgement *mail.Judgement
 	decisions map[int]*mail.Decision // by Recipient.N
+	trials    map[int]*mail.Trial    // of the tenant's draft, by Recipient.N
 }
 
 // take reads the content that res announces and makes a message of each

@@ -135,15 +135,17 @@ func (r *Relay) Process(ctx context.Context, m *message) error {
 	var ready []*store.Recipient
 	for i := range m.Recipients {
 		to := &m.Recipients[i]
-		d := policy.Decide(rules, policy.Input{
+		in := policy.Input{
 			Findings:     found.Findings,
 			Auth:         found.Auth,
 			EnvelopeFrom: found.Auth.Origin.MailFrom,
 			HeaderFrom:   found.From,
 			Rcpt:         to.Addr,
 			Forced:       forced(to),
-		})
-		bypass(rules.Bypass, forced(to), &d, time.Now())
+		}
+		d := policy.Decide(rules, in)
+		let(rules, in, &d, time.Now())
+		m.try(to, rules, in)
 		r.decide(m, to, d)
 		r.traceDecision(span, to, d)
 		switch d.Action {

@@ -2,9 +2,11 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/internal/mail"
+	"postern/internal/relay/policy"
 	"postern/internal/store"
 )
 
@@ -21,13 +23,36 @@ func (r *Relay) held(m *message, to *store.Recipient, v mail.Verdict, why string
 	return c
 }
 
-// bypass lets a copy through that its verdict would stop, while the tenant's bypass
-// is on: marked with the verdict all the same, and saying why. What is held for
-// another reason than its verdict stays held.
-func bypass(b mail.Bypass, forced string, d *mail.Decision, now time.Time) {
-	if !b.On(now) || forced != "" || d.Action == mail.Deliver || (d.Verdict == mail.Malware && !b.Malware) {
+// let lets a copy through that its verdict would stop, while the tenant's bypass is
+// on or it only observes: marked with the verdict all the same, and saying why. What
+// is held for another reason than its verdict stays held; of a tenant that observes
+// also what a block entry names.
+func let(rules mail.Rules, in policy.Input, d *mail.Decision, now time.Time) {
+	if in.Forced != "" || d.Action == mail.Deliver {
 		return
 	}
-	why := fmt.Sprintf("It was delivered although it is %s, because %s switched the bypass on until %s.", d.Verdict, b.By, b.Until.UTC().Format("2006-01-02 15:04 UTC"))
+	why := ""
+	switch b, o := rules.Bypass, rules.Observe; {
+	case b.On(now) && (d.Verdict != mail.Malware || b.Malware):
+		why = fmt.Sprintf("It was delivered although it is %s, because %s switched the bypass on until %s.", d.Verdict, b.By, b.Until.UTC().Format("2006-01-02 15:04 UTC"))
+	case o.On(now) && d.Verdict != mail.Malware && !slices.Contains(o.Hold, d.Verdict) && !policy.Blocks(rules, in):
+		why = fmt.Sprintf("It was delivered although it is %s, because mail is only observed until %s.", d.Verdict, o.Until.UTC().Format("2006-01-02 15:04 UTC"))
+	default:
+		return
+	}
 	d.Action, d.Reasons = mail.Deliver, append([]string{why}, d.Reasons...)
+}
+
+// try measures a copy by the tenant's draft as well, if one is tried. Only the
+// ledger hears of it.
+func (m *message) try(to *store.Recipient, rules mail.Rules, in policy.Input) {
+	if !rules.Draft.Tried(time.Now()) {
+		return
+	}
+	if t := policy.Try(rules, in); t != nil {
+		if m.trials == nil {
+			m.trials = map[int]*mail.Trial{}
+		}
+		m.trials[to.N] = t
+	}
 }

@@ -150,16 +150,7 @@ func (b *Book) Histogram(rules mail.Rules, in mail.Scope, v mail.Verdict) Histog
 func (b *Book) inside(rules mail.Rules, in mail.Scope) []bool {
 	all := make([]bool, len(b.rcpts))
 	for i, rcpt := range b.rcpts {
-		switch in.Kind {
-		case mail.ScopePerson:
-			all[i] = policy.SameAddress(in.Name, rcpt)
-		case mail.ScopeGroup:
-			for g := range rules.Groups {
-				all[i] = all[i] || rules.Groups[g].Name == in.Name && policy.Member(&rules.Groups[g], rcpt)
-			}
-		default:
-			all[i] = true
-		}
+		all[i] = policy.InScope(rules, in, rcpt)
 	}
 	return all
 }

@@ -19,6 +19,7 @@ type Change struct {
 	N         int
 	State     mail.State      // required
 	Decision  *mail.Decision  // verdict, action, score and reasons
+	Trial     *mail.Trial     // counted with the first decision; nil: no draft is tried
 	Judgement *mail.Judgement // of the whole message; once is enough
 	NextAt    time.Time       // not before this time; ends the lease, so that Claim finds it then
 	Attempts  int
@@ -50,6 +51,11 @@ func (s *Store) Advance(ctx context.Context, changes ...Change) (finished []mail
 	err = s.w.do(ctx, func(t *tx) error {
 		finished = finished[:0]
 		for i := range rows {
+			if c := &rows[i].c; c.Trial != nil && c.Decision != nil {
+				if err := c.try(t, s.o.Now()); err != nil {
+					return err
+				}
+			}
 			if err := rows[i].apply(t, s.epoch); err != nil {
 				return err
 			}

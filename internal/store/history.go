@@ -160,6 +160,24 @@ func (s *Store) RecentRules(ctx context.Context, since time.Time) (map[string][]
 	return all, nil
 }
 
+// RecentBlocks returns the ids of the block entries of all tenants since a moment,
+// by tenant; recipients' own are not among them.
+func (s *Store) RecentBlocks(ctx context.Context, since time.Time) (map[string][]string, error) {
+	rows, err := s.query(ctx, "SELECT tenant, id FROM list_entries WHERE created_at >= ? AND allow = 0 AND recipient = ''", since.UnixMilli())
+	all := map[string][]string{}
+	_, err = collect(rows, err, func(r *sql.Rows) (id string, err error) {
+		var tenant string
+		if err = r.Scan(&tenant, &id); err == nil {
+			all[tenant] = append(all[tenant], id)
+		}
+		return id, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("recent block entries: %w", err)
+	}
+	return all, nil
+}
+
 func scanRulesChange(r *sql.Rows) (c RulesChange, err error) {
 	var before, after string
 	if err = r.Scan(&c.Seq, stamp{&c.At}, &c.Actor, &c.What, &before, &after, stamp{&c.UndoneAt}, &c.UndoneBy); err != nil {

@@ -82,22 +82,37 @@ type level struct {
 	mail.Choices
 }
 
-// levels are the scopes that a recipient is in, the most specific first.
+// levels are the scopes that a recipient is in, the most specific first. Where the
+// draft counts for the recipient, its choices stand in the place of its scope's.
 func levels(rules mail.Rules, rcpt string) []level {
 	var all []level
+	draft := rules.Draft
+	if !Staged(draft, rcpt) {
+		draft = nil
+	}
+	add := func(at mail.Scope, c mail.Choices) {
+		if draft != nil && sameScope(draft.At, at) {
+			c, draft = draft.Choices, nil
+		}
+		all = append(all, level{at, c})
+	}
 	if rcpt != "" {
 		for i := range rules.Persons {
 			if p := &rules.Persons[i]; SameAddress(p.Address, rcpt) {
-				all = append(all, level{mail.Scope{Kind: mail.ScopePerson, Name: p.Address}, p.Choices})
+				add(mail.Scope{Kind: mail.ScopePerson, Name: p.Address}, p.Choices)
 			}
+		}
+		if draft != nil && draft.At.Kind == mail.ScopePerson && SameAddress(draft.At.Name, rcpt) {
+			add(draft.At, mail.Choices{}) // nothing was decided for this person before
 		}
 		for i := range rules.Groups {
 			if g := &rules.Groups[i]; Member(g, rcpt) {
-				all = append(all, level{mail.Scope{Kind: mail.ScopeGroup, Name: g.Name}, g.Choices})
+				add(mail.Scope{Kind: mail.ScopeGroup, Name: g.Name}, g.Choices)
 			}
 		}
 	}
-	return append(all, level{mail.Scope{Kind: mail.ScopeTenant}, mail.Choices{Thresholds: rules.Thresholds, Actions: rules.Actions}})
+	add(mail.Scope{Kind: mail.ScopeTenant}, mail.Choices{Thresholds: rules.Thresholds, Actions: rules.Actions})
+	return all
 }
 
 func levelsAt(rules mail.Rules, at mail.Scope) []level {

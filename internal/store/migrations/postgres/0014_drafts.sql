@@ -1,0 +1,33 @@
+-- What a draft of a policy did differently from the rules that count: sums of a day, and the copies.
+CREATE TABLE draft_days (
+	tenant     TEXT NOT NULL,
+	draft      TEXT NOT NULL,
+	day        BIGINT NOT NULL,    -- begin of the day, UTC
+	copies     BIGINT NOT NULL,    -- of recipients in its scope
+	held       BIGINT NOT NULL,    -- by the rules without it
+	would_hold BIGINT NOT NULL,    -- by the rules with it
+	freed      BIGINT NOT NULL,    -- held without it, delivered with it
+	caught     BIGINT NOT NULL,    -- the other way
+	PRIMARY KEY (tenant, draft, day)
+);
+
+CREATE TABLE draft_moves (
+	tenant     TEXT NOT NULL,
+	draft      TEXT NOT NULL,
+	at         BIGINT NOT NULL,
+	message    TEXT NOT NULL,
+	n          BIGINT NOT NULL,
+	caught     BIGINT NOT NULL,
+	acted      BIGINT NOT NULL,    -- the draft counted for this recipient
+	was        TEXT NOT NULL,     -- verdict without it
+	verdict    TEXT NOT NULL,     -- with it
+	points     BIGINT NOT NULL,
+	PRIMARY KEY (tenant, draft, at, message, n)
+);
+
+-- Held mail that is judged again, or was last: how far that is, so that it is known after a restart and goes on.
+CREATE TABLE agains (
+	tenant     TEXT NOT NULL PRIMARY KEY,
+	stage      TEXT NOT NULL,
+	body       TEXT NOT NULL      -- JSON of replay.Progress
+);
