@@ -55,14 +55,46 @@ func (s *server) tell(ctx context.Context, tenant string, to notice.Receiver, al
 	if err != nil {
 		return err
 	}
-	d, err := s.o.store.Domain(ctx, mail.DomainOf(to.Address))
+	return s.post(ctx, id, tenant, l, "A notice of alarms, written by Postern itself.")
+}
+
+// post sends a notice: to an address of the tenant's as its mail goes, else through
+// the MX of the address.
+func (s *server) post(ctx context.Context, id mail.ID, tenant string, l notice.Letter, why string) error {
+	d, err := s.o.store.Domain(ctx, mail.DomainOf(l.To))
 	if err == nil && d.Tenant == tenant && len(d.MTAs) > 0 {
-		return s.relay.Post(ctx, letters.Letter{ID: id, Tenant: tenant, To: l.To, From: l.From, Subject: l.Subject, MessageID: l.MessageID, Content: l.Content, Why: "A notice of alarms, written by Postern itself."})
+		return s.relay.Post(ctx, letters.Letter{ID: id, Tenant: tenant, To: l.To, From: l.From, Subject: l.Subject, MessageID: l.MessageID, Content: l.Content, Why: why})
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	return s.sendElsewhere(ctx, id, tenant, l)
+}
+
+// tellSignIn tells somebody of a sign-in from somewhere new. What cannot be sent is
+// only logged: the account's page has it too.
+func (s *server) tellSignIn(x store.SignIn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	go func() {
+		defer cancel()
+		id := mail.NewID()
+		l, err := notice.WriteSignIn(id, s.o.conf.Hostname, x, time.Now())
+		tenant := ""
+		if err == nil { // the mail of who sees all tenants goes the way of that tenant whose address it is
+			var d mail.Domain
+			if d, err = s.o.store.Domain(ctx, mail.DomainOf(x.Email)); err == nil {
+				tenant = d.Tenant
+			} else if errors.Is(err, store.ErrNotFound) {
+				err = nil
+			}
+		}
+		if err == nil {
+			err = s.post(ctx, id, tenant, l, "A notice of a sign-in, written by Postern itself.")
+		}
+		if err != nil {
+			s.log.Warn("a new sign-in could not be told", "err", err)
+		}
+	}()
 }
 
 // sendElsewhere sends a notice to an address outside the tenant's domains, through

@@ -28,6 +28,7 @@ func (s *server) portalPage() (http.Handler, error) {
 	if s.hooks != nil {
 		doors.Notify = s.hooks.Emit
 	}
+	doors.NewPlace = s.tellSignIn
 	p := &portal.Portal{
 		Store:      s.o.store,
 		Exchange:   doors,

@@ -24,6 +24,7 @@ type Admin struct {
 	Own      func(host string, at netip.AddrPort) bool // whether a next hop is this relay itself
 	Actor    string                                    // who acts: "command line", or a user's address
 	Now      func() time.Time                          // time.Now by default
+	NewPlace func(store.SignIn)                        // told of sign-ins from where the user had not been before, one a quarter of an hour; must not wait; may be nil
 	Notify   func(webhook.Event)                       // told of reports; must not wait; nil: nobody is told
 }
 

@@ -27,8 +27,15 @@ func (a *Admin) remember(ctx context.Context, u store.User, s store.Session, v V
 			network = network || networkOf(addr) == networkOf(v.Address)
 		}
 	}
-	return a.Store.AddSignIn(ctx, store.SignIn{Email: u.Email, At: s.CreatedAt, How: s.How, Good: true, Unknown: ever && !(browser && network),
-		Address: s.Address, Agent: s.Agent, Session: s.ID})
+	x := store.SignIn{Email: u.Email, At: s.CreatedAt, How: s.How, Good: true, Unknown: ever && !(browser && network), Address: s.Address, Agent: s.Agent, Session: s.ID}
+	if err := a.Store.AddSignIn(ctx, x); err != nil || !x.Unknown || a.NewPlace == nil {
+		return err
+	}
+	first, err := a.Store.Allow(ctx, x.At, x.At.Add(-failWindow), map[string]int{"new place of " + u.Email: 1}, 1)
+	if first {
+		a.NewPlace(x)
+	}
+	return err
 }
 
 // sameBrowser compares what browsers call themselves but for version numbers, which

@@ -36,10 +36,31 @@ func Write(id mail.ID, host, url string, t mail.Tenant, to string, alarms []stor
 	if url != "" {
 		fmt.Fprintf(&b, "What to do: %s/t/%s/\nWho gets this mail: %s/t/%s/notifications\n", url, t.ID, url, t.ID)
 	}
+	err := l.fill(b.String(), now)
+	return l, err
+}
+
+// WriteSignIn writes to somebody whose account was signed in to from a browser or a
+// network that was never used before. There is no link to sign in by in it: mail that
+// looks like this one is what phishing sends.
+func WriteSignIn(id mail.ID, host string, x store.SignIn, now time.Time) (Letter, error) {
+	l := Letter{From: "postern@" + host, To: x.Email, MessageID: "sign-in-" + string(id) + "@" + host, Subject: "Postern: a new sign-in to your account"}
+	text := fmt.Sprintf("Somebody signed in to your account at Postern on %s from a browser or a network that you had not used there before.\n\n"+
+		"When:     %s\nFrom:     %s\nBrowser:  %s\nBy:       %s\n\n"+
+		"If it was you, there is nothing to do.\n\n"+
+		"If it was not you, open the portal as you always do (there is no link in this mail on purpose), and under Your account end all other sessions, "+
+		"change your password and set up your second factor anew. If you cannot get in, ask an owner to disable your account, and tell them the time and the address above.\n\n"+
+		"Other sign-ins of this sort within a quarter of an hour are not told by mail; Your account lists all.\n",
+		host, x.At.UTC().Format("2006-01-02 15:04 UTC"), x.Address, mail.Visible(x.Agent), x.How)
+	return l, l.fill(text, now)
+}
+
+// fill makes the whole mail.
+func (l *Letter) fill(text string, now time.Time) error {
 	var c bytes.Buffer
 	for _, f := range [][2]string{
 		{"From", "Postern <" + l.From + ">"},
-		{"To", "<" + to + ">"},
+		{"To", "<" + l.To + ">"},
 		{"Subject", mime.QEncoding.Encode("utf-8", mail.Visible(l.Subject))},
 		{"Date", now.UTC().Format(time.RFC1123Z)},
 		{"Message-ID", "<" + l.MessageID + ">"},
@@ -53,10 +74,10 @@ func Write(id mail.ID, host, url string, t mail.Tenant, to string, alarms []stor
 	}
 	c.WriteString("\r\n")
 	q := quotedprintable.NewWriter(&c)
-	if _, err := q.Write([]byte(strings.ReplaceAll(b.String(), "\n", "\r\n"))); err != nil {
-		return l, err
+	if _, err := q.Write([]byte(strings.ReplaceAll(text, "\n", "\r\n"))); err != nil {
+		return err
 	}
 	err := q.Close()
 	l.Content = c.Bytes()
-	return l, err
+	return err
 }

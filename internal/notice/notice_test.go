@@ -113,3 +113,20 @@ func TestALetterSaysWhatHappenedAndNothingCanBeSmuggledIntoIt(t *testing.T) {
 		}
 	}
 }
+
+func TestALetterAboutASignInHasNoLinkAndCarriesNothingOfTheBrowsers(t *testing.T) {
+	x := store.SignIn{Email: "ann@acme.example", At: time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC), How: "password", Address: "203.0.113.9", Agent: "Mozilla\r\nBcc: x@evil.example\r\n\r\n.\r\nhttp"}
+	l, err := WriteSignIn(mail.NewID(), "relay.example", x, x.At)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, body, _ := strings.Cut(string(l.Content), "\r\n\r\n")
+	if strings.Contains(string(l.Content), "\r\nBcc:") || strings.Contains(body, "\r\n.\r\n") || strings.Contains(body, "://") || strings.Contains(head, "Mozilla") {
+		t.Errorf("smuggled:\n%s", l.Content)
+	}
+	for _, want := range []string{"To: <ann@acme.example>", "Auto-Submitted: auto-generated", "203.0.113.9", "2026-11-22 03:04 UTC", "end all other sessions"} {
+		if !strings.Contains(strings.ReplaceAll(string(l.Content), "=\r\n", ""), want) {
+			t.Errorf("no %q in\n%s", want, l.Content)
+		}
+	}
+}
