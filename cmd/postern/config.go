@@ -40,6 +40,7 @@ type Config struct {
 	Recipients RecipientsConfig `yaml:"recipients"`
 	Quarantine QuarantineConfig `yaml:"quarantine"`
 	Traces     TracesConfig     `yaml:"traces"`
+	Audit      AuditConfig      `yaml:"audit"`
 	Webhooks   []HookConfig     `yaml:"webhooks"`
 
 	file string // where it was read from
@@ -79,8 +80,9 @@ type RecipientsConfig struct {
 
 // PortalConfig is where the portal is.
 type PortalConfig struct {
-	Listen string `yaml:"listen"` // "" is nowhere
-	URL    string `yaml:"url"`    // as browsers know it: passkeys are bound to it, and links in mail lead there
+	Listen    string   `yaml:"listen"`     // "" is nowhere
+	URL       string   `yaml:"url"`        // as browsers know it: passkeys are bound to it, and links in mail lead there
+	ProxyFrom []string `yaml:"proxy_from"` // networks whose X-Forwarded-For is believed
 }
 
 // check finds an address that browsers could not use.
@@ -173,6 +175,11 @@ type QuarantineConfig struct {
 type LogConfig struct {
 	Level  string `yaml:"level"`  // debug, info (default), warn, error
 	Format string `yaml:"format"` // json (default) or text
+}
+
+// AuditConfig says where marks of the audit log are kept besides the log.
+type AuditConfig struct {
+	MarksFile string `yaml:"marks_file"` // best on another machine's disk
 }
 
 // TracesConfig says where traces of messages go; without an endpoint there are none.
@@ -331,6 +338,9 @@ func (c *Config) checkAddresses() error {
 				return fmt.Errorf("%s: %q is not an IP address", key, ip)
 			}
 		}
+	}
+	if _, err := parseNetworks("portal.proxy_from", c.Portal.ProxyFrom); err != nil {
+		return err
 	}
 	if _, err := parseNetworks("smtp.proxy_from", c.SMTP.ProxyFrom); err != nil {
 		return err

@@ -178,12 +178,16 @@ func (s *server) listen() error {
 	if err != nil {
 		return err
 	}
+	proxies, err := parseNetworks("portal.proxy_from", conf.Portal.ProxyFrom)
+	if err != nil {
+		return err
+	}
 	for _, w := range []struct {
 		key, addr string
 		handler   http.Handler
 	}{
-		{"portal.listen", conf.Portal.Listen, pages},
-		{"recipients.listen", conf.Recipients.Listen, s.own},
+		{"portal.listen", conf.Portal.Listen, behind(proxies, pages)},
+		{"recipients.listen", conf.Recipients.Listen, behind(proxies, s.own)},
 		{"metrics.listen", conf.Metrics.Listen, s.metricsPage()},
 	} {
 		if w.addr == "" {
@@ -250,6 +254,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	go s.watchRules(background)
 	go s.tellAlarms(background)
+	go s.markAudit(background)
 	go s.reports(background)
 	go (&report.Roller{Store: s.o.store, Log: s.log}).Run(background)
 	for _, l := range s.mail {

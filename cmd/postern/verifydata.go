@@ -8,15 +8,21 @@ import (
 	"postern/internal/relay"
 )
 
-type verifyCmd struct{}
+type verifyCmd struct {
+	Marks string `help:"File with marks of the audit log, kept elsewhere; audit.marks_file by default." type:"existingfile" placeholder:"FILE"`
+}
 
-func (verifyCmd) Run(c *console) error {
+func (v *verifyCmd) Run(c *console) error {
 	return c.with(func(o *opened) error {
 		directory, err := o.directory(c.ctx)
 		if err != nil {
 			return err
 		}
 		spooled, err := openSpool(c.ctx, o.conf)
+		if err != nil {
+			return err
+		}
+		marks, err := readMarks(v.Marks, o.conf.Audit.MarksFile)
 		if err != nil {
 			return err
 		}
@@ -27,6 +33,7 @@ func (verifyCmd) Run(c *console) error {
 			Seal:     directory.Seal,
 			Part:     relay.ContentPart,
 			Progress: func(messages int) { _ = bar.Set(messages) },
+			Marks:    marks,
 		}
 		report, err := d.Verify(c.ctx)
 		_ = bar.Finish()

@@ -20,6 +20,7 @@ type Data struct {
 	Seal     func(tenant string) (seal.TenantKey, error)
 	Part     string // what the seal binds message content to
 	Progress func(messages int)
+	Marks    []store.AuditMark // of the audit log, kept elsewhere
 }
 
 // Damage is one thing that is not as it should be.
@@ -63,7 +64,7 @@ func (d *Data) Verify(ctx context.Context) (*Report, error) {
 	for _, f := range flaws {
 		r.add("ledger", f.Object, "%s", f.Text)
 	}
-	if r.Audit, err = d.Store.AuditVerify(ctx); errors.Is(err, store.ErrTampered) {
+	if r.Audit, err = d.Store.AuditVerify(ctx, d.Marks...); errors.Is(err, store.ErrTampered) {
 		r.add("audit", "", "%v. Somebody changed the database behind Postern's back, or an older copy of it was put in place.", err)
 	} else if err != nil {
 		return nil, err

@@ -89,8 +89,16 @@ func (s *Store) head(seq int64, mac []byte) []byte {
 }
 
 // AuditVerify reads the whole log and returns how many entries it has. The error
-// is ErrTampered and names the first entry that is not as it was written.
-func (s *Store) AuditVerify(ctx context.Context) (n int64, err error) {
+// is ErrTampered and names the first entry that is not as it was written, or not as
+// marks say that it was.
+func (s *Store) AuditVerify(ctx context.Context, marks ...AuditMark) (n int64, err error) {
+	by, newest := map[int64][]AuditMark{}, AuditMark{}
+	for _, m := range marks {
+		by[m.Seq] = append(by[m.Seq], m)
+		if m.Seq > newest.Seq {
+			newest = m
+		}
+	}
 	// The head is read first: an entry appended meanwhile is only more than it says.
 	head, err := s.Setting(ctx, "", auditHead)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -111,11 +119,17 @@ func (s *Store) AuditVerify(ctx context.Context) (n int64, err error) {
 		if e.Seq != n+1 || !hmac.Equal(mac, s.chain(before, e)) {
 			return n, fmt.Errorf("%w at entry %d", ErrTampered, n+1)
 		}
+		if err := s.against(by, e.Seq, mac); err != nil {
+			return n, err
+		}
 		n, before = e.Seq, mac
 		reached = reached || hmac.Equal(head, s.head(n, mac))
 	}
 	if err := rows.Err(); err != nil {
 		return n, fmt.Errorf("verify audit log: %w", err)
+	}
+	if newest.Seq > n {
+		return n, fmt.Errorf("%w: entry %d was there at %s, and the log ends at %d", ErrTampered, newest.Seq, newest.At.UTC().Format(time.RFC3339), n)
 	}
 	if !reached || (n > 0 && head == nil) {
 		return n, fmt.Errorf("%w: entries after %d are missing", ErrTampered, n)
