@@ -153,3 +153,15 @@ document.addEventListener("keydown", (e) => {
   box.focus();
   box.select();
 });
+
+// What pops up from a page closes with Escape, which leads back to what opened it, or
+// by a press beside it.
+const popups = () => document.querySelectorAll("details.person[open], details.save[open]");
+document.addEventListener("keydown", (e) => {
+  if (e.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  for (const d of popups()) {
+    if (d.contains(document.activeElement)) d.querySelector("summary").focus();
+    d.open = false;
+  }
+});
+document.addEventListener("click", (e) => { for (const d of popups()) if (!d.contains(e.target)) d.open = false; });
