@@ -5,7 +5,7 @@ type Finding struct {
 	Rule   string  `json:"rule"`            // stable for ever, kept in the ledger: "lookalike.domain"
 	Class  Verdict `json:"class,omitempty"` // the verdict it argues for; "" only counts in the sum
 	Score  int     `json:"score"`           // points, -100 (surely good) to 100 (surely bad)
-	Detail string  `json:"detail"`          // a sentence for the administrator: what, and why it matters; may quote the message, so escape it
+	Detail string  `json:"detail"`          // an English sentence: what, and why it matters; may quote the message, so escape it; package reason says it in other languages
 	Where  string  `json:"where,omitempty"` // Part.Path, or the header field's name; "" for the whole message
 }
 

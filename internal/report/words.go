@@ -70,7 +70,7 @@ func Rule(t Words, rule string) string {
 		return t("Known malware")
 	case "rspamd":
 		return t("Found by rspamd")
-	case "mime", "limit", "limits", "header":
+	case "mime", "limit", "limits", "header", "html", "parse":
 		return t("Ambiguous or oversized structure")
 	case "engine", "judge":
 		return t("A check could not look")

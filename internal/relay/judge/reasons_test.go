@@ -10,7 +10,10 @@ import (
 	"postern/internal/mail"
 	"postern/internal/reason"
 	"postern/internal/relay/scan"
+	"postern/internal/report"
 )
+
+func english(s string, _ ...any) string { return s }
 
 // TestWhatIsFoundInRealMailIsSaidInEveryLanguage judges real mail, all of what is
 // hostile and every fourth of the rest, and takes each finding, each reason of
@@ -38,9 +41,9 @@ func TestWhatIsFoundInRealMailIsSaidInEveryLanguage(t *testing.T) {
 	}
 	tenant := &scan.About{Domains: []string{"contoso.example"}, Protected: []string{"supplier.example"}, People: []string{"Alex Morgan"}, Mailboxes: []string{"John Smith"}}
 	told, rules := map[string]bool{}, map[string]bool{}
-	tell := func(file, rule, english string) {
+	tell := func(file, rule, sentence string) {
 		for _, lang := range []string{"de", "fr", "es"} {
-			if s, ok := reason.Say(lang, english); !ok && !told[lang+rule] && len(english) < maxText {
+			if s, ok := reason.Say(lang, sentence); !ok && !told[lang+rule] && len(sentence) < maxText {
 				told[lang+rule] = true
 				t.Errorf("%s: %s has no words for %s: %s", filepath.Base(file), lang, rule, s)
 			}
@@ -51,7 +54,9 @@ func TestWhatIsFoundInRealMailIsSaidInEveryLanguage(t *testing.T) {
 			return
 		}
 		for _, f := range x.Judgement.Findings {
-			rules[f.Rule] = true
+			if rules[f.Rule] = true; report.Rule(english, f.Rule) == "Other rule" {
+				t.Errorf("reports have no name for %s", f.Rule)
+			}
 			tell(x.File, f.Rule, f.Detail)
 		}
 		for _, why := range x.Decision.Reasons {
