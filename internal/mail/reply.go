@@ -23,6 +23,3 @@ func (r *Reply) String() string {
 
 // Temporary reports whether the client should try again (4xx).
 func (r *Reply) Temporary() bool { return r.Code >= 400 && r.Code < 500 }
-
-// Permanent reports whether the client should give up (5xx).
-func (r *Reply) Permanent() bool { return r.Code >= 500 && r.Code < 600 }

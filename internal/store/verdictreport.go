@@ -25,12 +25,6 @@ type VerdictReport struct {
 	State   mail.State // likewise
 }
 
-// FalsePositive reports whether wanted mail was taken for unwanted.
-func (r VerdictReport) FalsePositive() bool { return Wanted(r.Should) && !Wanted(r.Verdict) }
-
-// FalseNegative reports whether unwanted mail was taken for wanted.
-func (r VerdictReport) FalseNegative() bool { return !Wanted(r.Should) && Wanted(r.Verdict) }
-
 // Wanted reports whether mail of a verdict is meant to reach its mailbox.
 func Wanted(v mail.Verdict) bool { return v == mail.Clean || v == mail.Bulk }
 

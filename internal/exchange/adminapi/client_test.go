@@ -275,7 +275,7 @@ func TestWhenTheLimitIsNearlyReachedWeWait(t *testing.T) {
 	c := exchange(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Rate-Limit-Limit", "3000")
 		w.Header().Set("Rate-Limit-Remaining", "3")
-		w.Header().Set("Rate-Limit-Reset", time.Now().Add(30*time.Second).UTC().Format("2006-01-02T15:04:05.0000000Z"))
+		w.Header().Set("Rate-Limit-Reset", time.Now().Add(90*time.Second).UTC().Format("2006-01-02T15:04:05.0000000Z"))
 		fmt.Fprint(w, `{"value":[]}`)
 	})
 	var waits int

@@ -115,24 +115,6 @@ func Device(ctx context.Context, cfg Config, show func(DeviceCode)) (*Session, e
 	return s, s.checkTenant(r.AccessToken)
 }
 
-// ConsentURL is where an administrator grants the app its permissions for the
-// whole organization. state comes back to redirect.
-func ConsentURL(cfg Config, redirect, state string) string {
-	return cfg.endpoint("/v2.0/adminconsent", url.Values{"client_id": {cfg.ClientID}, "scope": {cfg.Scope}, "redirect_uri": {redirect}, "state": {state}})
-}
-
-// Consented reads the answer that an administrator's consent came back with: the
-// tenant that gave it. The error is an *Error.
-func Consented(state string, query url.Values) (tenant string, err error) {
-	if err := answered(state, query); err != nil {
-		return "", err
-	}
-	if !strings.EqualFold(query.Get("admin_consent"), "true") {
-		return "", problem("consent", mail.Say("The administrator did not grant consent."), mail.Say("Open the consent page again and choose “Accept”."))
-	}
-	return query.Get("tenant"), nil
-}
-
 func random() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails

@@ -216,12 +216,6 @@ func TestAnAnswerThatWasNotAskedForIsRefused(t *testing.T) {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := Consented("s", url.Values{"state": {"s"}, "admin_consent": {"True"}, "tenant": {testTenant}}); err != nil {
-		t.Errorf("consent: %v", err)
-	}
-	if _, err := Consented("s", url.Values{"state": {"s"}, "error": {"permission_denied"}}); err == nil {
-		t.Error("refused consent was accepted")
-	}
 }
 
 func TestADeviceCodeIsShownAndWaitedFor(t *testing.T) {

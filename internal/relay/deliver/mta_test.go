@@ -67,7 +67,6 @@ type session struct {
 	bw     *bufio.Writer
 	secure bool
 	msg    message
-	inBDAT bool
 }
 
 // newHop starts a hop on loopback; set it up in prepare, before it serves.
