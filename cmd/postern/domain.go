@@ -105,15 +105,15 @@ func (d *domainResolveCmd) Run(c *console) error {
 			Domain  string    `json:"domain"`
 			MTAs    []mtaView `json:"mtas"`
 			Warning string    `json:"warning"`
-		}{d.Domain, viewMTAs(s.MTAs), s.Warning}
+		}{d.Domain, viewMTAs(s.MTAs), s.Warning.String()}
 		if err := c.print(v, func(w io.Writer) {
-			if s.Warning == "" {
+			if s.Warning.Format == "" {
 				fmt.Fprintf(w, "%s: %s\n", d.Domain, mtaList(s.MTAs))
 			}
 		}); err != nil {
 			return err
 		}
-		if s.Warning != "" {
+		if s.Warning.Format != "" {
 			fmt.Fprintf(c.err, "postern: %s\n", s.Warning)
 			return errSilent
 		}

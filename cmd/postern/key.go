@@ -43,10 +43,10 @@ func (k *keyRetireCmd) Run(c *console) error {
 		if err != nil {
 			return err
 		}
-		v := map[string]string{"tenant": t.ID, "key_id": retired.ID, "warning": warning}
+		v := map[string]string{"tenant": t.ID, "key_id": retired.ID, "warning": warning.String()}
 		return c.print(v, func(w io.Writer) {
 			fmt.Fprintf(w, "Relay key %s is retired.\n", retired.ID)
-			if warning != "" {
+			if warning.Format != "" {
 				fmt.Fprintln(w, warning)
 			}
 		})

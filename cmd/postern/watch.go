@@ -100,7 +100,7 @@ func (o *opened) ownCertificate(_ context.Context, host, _ string) error {
 func (o *opened) tryMTA(ctx context.Context, m mail.MTA) []deliver.Step {
 	sender, err := newSender(o, relayOptions{log: o.log})
 	if err != nil {
-		return []deliver.Step{{Name: "Set-up", Detail: oneLine(err)}}
+		return []deliver.Step{{Name: "Set-up", Detail: mail.Told(err)}}
 	}
 	defer sender.Close()
 	return sender.Test(ctx, m)

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -17,11 +15,11 @@ func splitPort(text string) (host string, port int, err error) {
 	if _, aerr := netip.ParseAddr(text); aerr != nil {
 		if h, p, serr := net.SplitHostPort(text); serr == nil {
 			if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
-				return "", 0, fmt.Errorf("port %q is not a number from 1 to 65535", p)
+				return "", 0, mail.Refuse("port %q is not a number from 1 to 65535", p)
 			}
 			host = h
 		} else if strings.Contains(text, ":") {
-			return "", 0, errors.New("write HOST or HOST:PORT, and an IPv6 address with a port in brackets")
+			return "", 0, mail.Refuse("write HOST or HOST:PORT, and an IPv6 address with a port in brackets")
 		}
 	}
 	if addr, aerr := netip.ParseAddr(host); aerr == nil {
@@ -29,7 +27,7 @@ func splitPort(text string) (host string, port int, err error) {
 	}
 	host, err = mail.FoldDomain(host)
 	if err != nil {
-		return "", 0, errors.New("this is neither a host name nor an IP address")
+		return "", 0, mail.Refuse("this is neither a host name nor an IP address")
 	}
 	return host, port, nil
 }

@@ -61,7 +61,7 @@ func (a *Admin) AddTenant(ctx context.Context, name string) (mail.Tenant, error)
 	name = strings.TrimSpace(name)
 	id := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(name), "-"), "-")
 	if !tenantForm.MatchString(id) {
-		return mail.Tenant{}, fmt.Errorf("tenant name %q gives no usable id: use letters and digits, at most 63", name)
+		return mail.Tenant{}, mail.Refuse("tenant name %q gives no usable id: use letters and digits, at most 63", name)
 	}
 	wrapped, key, err := a.Root.NewTenantKey()
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *Admin) AddTenant(ctx context.Context, name string) (mail.Tenant, error)
 	kept.Token = key.SealText(mail.ID(id), seal.ProcessedToken, t.Token)
 	err = a.Store.AddTenant(ctx, store.Tenant{Tenant: kept, WrappedKey: wrapped, CreatedAt: a.now()})
 	if errors.Is(err, store.ErrExists) {
-		return mail.Tenant{}, fmt.Errorf("tenant %s exists already: choose another name", id)
+		return mail.Tenant{}, mail.Refuse("tenant %s exists already: choose another name", id)
 	}
 	if err != nil {
 		return mail.Tenant{}, err
@@ -94,7 +94,7 @@ func (a *Admin) Tenant(ctx context.Context, name string) (mail.Tenant, error) {
 		known = append(known, t.ID)
 	}
 	if len(known) == 0 {
-		return mail.Tenant{}, fmt.Errorf("tenant %q is not known: there is none yet, add it with postern tenant add NAME", name)
+		return mail.Tenant{}, mail.Refuse("tenant %q is not known: there is none yet, add it with postern tenant add NAME", name)
 	}
-	return mail.Tenant{}, fmt.Errorf("tenant %q is not known: there are %s", name, strings.Join(known, ", "))
+	return mail.Tenant{}, mail.Refuse("tenant %q is not known: there are %s", name, strings.Join(known, ", "))
 }

@@ -149,7 +149,7 @@ func TestResolvingSuggestsExchangeAndRefusesLoops(t *testing.T) {
 		{"not a domain", "", false, true},
 	} {
 		s, err := a.ResolveDomain(context.Background(), tt.domain)
-		if (err != nil) != tt.fails || errors.Is(err, deliver.ErrLoop) != tt.loop || (s.Warning != "") != tt.loop {
+		if (err != nil) != tt.fails || errors.Is(err, deliver.ErrLoop) != tt.loop || (s.Warning.Format != "") != tt.loop {
 			t.Errorf("%s: %+v, %v", tt.domain, s, err)
 		}
 		if tt.mta != "" && (len(s.MTAs) != 1 || s.MTAs[0].Host != tt.mta) {
@@ -185,14 +185,14 @@ func TestTheLifeOfARelayKey(t *testing.T) {
 		t.Errorf("a third valid key: %v", err)
 	}
 	retired, warning, err := a.RetireKey(ctx, contoso.ID)
-	if err != nil || retired.ID != first.KeyID || warning != "" {
+	if err != nil || retired.ID != first.KeyID || warning.Format != "" {
 		t.Errorf("retired %+v, %q, %v", retired, warning, err)
 	}
 	k, err := a.Store.KeyByHash(ctx, admit.HashKey(second.Key))
 	if err != nil || !k.RetiredAt.IsZero() {
 		t.Errorf("the newer key: %+v, %v", k, err)
 	}
-	if _, warning, err = a.RetireKey(ctx, contoso.ID); err != nil || warning == "" {
+	if _, warning, err = a.RetireKey(ctx, contoso.ID); err != nil || warning.Format == "" {
 		t.Errorf("retiring the last key says %q, %v", warning, err)
 	}
 	if n, err := a.Store.AuditVerify(ctx); err != nil || n == 0 {

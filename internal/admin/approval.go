@@ -19,8 +19,8 @@ const (
 
 // Errors of asking a second person.
 var (
-	ErrOwnRequest = errors.New("you asked for this yourself: another person has to agree")
-	ErrTooLate    = errors.New("this request has ended, or somebody has decided already")
+	ErrOwnRequest = mail.Refuse("you asked for this yourself: another person has to agree")
+	ErrTooLate    = mail.Refuse("this request has ended, or somebody has decided already")
 )
 
 // A Request is a weighty thing that one person wants done.
@@ -57,7 +57,7 @@ func (a *Admin) SetFourEyes(ctx context.Context, on bool) error {
 			}
 		}
 		if n < 2 {
-			return errors.New("a second owner has to exist and to have signed in once: otherwise nobody could agree")
+			return mail.Refuse("a second owner has to exist and to have signed in once: otherwise nobody could agree")
 		}
 		value = []byte("on")
 	}

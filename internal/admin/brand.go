@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/image/draw"
 
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -94,7 +95,7 @@ func (a *Admin) SetBrand(ctx context.Context, tenant, name, accent string, logo 
 	}
 	after := keptBrand{Name: strings.TrimSpace(name), Accent: strings.ToLower(strings.TrimSpace(accent)), Logo: before.Logo}
 	if len(after.Name) > 40 {
-		return fmt.Errorf("the name %q is too long to be shown: at most 40 letters", after.Name)
+		return mail.Refuse("the name %q is too long to be shown: at most 40 letters", after.Name)
 	}
 	if after.Accent != "" {
 		if _, err := AccentsOf(after.Accent); err != nil {
@@ -135,14 +136,14 @@ func (a *Admin) setLogo(ctx context.Context, tenant string, logo []byte, b *kept
 func drawLogo(octets []byte) ([]byte, error) {
 	size, kind, err := image.DecodeConfig(bytes.NewReader(octets))
 	if err != nil {
-		return nil, errors.New("the logo is not a PNG, JPEG or GIF: save it as one of these; an SVG can carry scripts, so export it as PNG")
+		return nil, mail.Refuse("the logo is not a PNG, JPEG or GIF: save it as one of these; an SVG can carry scripts, so export it as PNG")
 	}
 	if size.Width > maxLogoSide || size.Height > maxLogoSide || size.Width*size.Height > maxLogoSide*maxLogoSide/2 || size.Width < 8 || size.Height < 8 {
-		return nil, fmt.Errorf("the logo has %d by %d points: make it about %d by %d", size.Width, size.Height, logoWidth, logoHeight)
+		return nil, mail.Refuse("the logo has %d by %d points: make it about %d by %d", size.Width, size.Height, logoWidth, logoHeight)
 	}
 	picture, _, err := image.Decode(bytes.NewReader(octets))
 	if err != nil {
-		return nil, fmt.Errorf("the logo's %s is damaged: save it again", strings.ToUpper(kind))
+		return nil, mail.Refuse("the logo's %s is damaged: save it again", strings.ToUpper(kind))
 	}
 	scale := min(1, float64(logoWidth)/float64(size.Width), float64(logoHeight)/float64(size.Height))
 	to := image.NewNRGBA(image.Rect(0, 0, max(1, int(float64(size.Width)*scale)), max(1, int(float64(size.Height)*scale))))

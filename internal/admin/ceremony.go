@@ -7,10 +7,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
+	"postern/internal/mail"
 	"postern/internal/seal"
 )
 
@@ -19,7 +19,7 @@ const ceremonyFor = 10 * time.Minute
 
 // ErrCeremony means that what a browser gave back of a ceremony is not ours, too
 // old, or was used before.
-var ErrCeremony = errors.New("this took too long or was done before: reload the page and try again")
+var ErrCeremony = mail.Refuse("this took too long or was done before: reload the page and try again")
 
 // A ceremony is what we have to remember between two requests of somebody who has
 // not proved anything yet. The browser keeps it sealed, so that strangers fill no

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // A Colour is sRGB, 0 to 1 each.
@@ -32,7 +34,7 @@ func ParseColour(s string) (c Colour, err error) {
 	var r, g, b uint8
 	s = strings.ToLower(strings.TrimSpace(s))
 	if n, err := fmt.Sscanf(s, "#%02x%02x%02x", &r, &g, &b); n != 3 || err != nil || len(s) != 7 {
-		return c, fmt.Errorf("colour %q is not of the form #rrggbb, such as #0b5f58", s)
+		return c, mail.Refuse("colour %q is not of the form #rrggbb, such as #0b5f58", s)
 	}
 	return Colour{float64(r) / 255, float64(g) / 255, float64(b) / 255}, nil
 }
@@ -100,7 +102,7 @@ func AccentsOf(text string) (Accents, error) {
 	}
 	a := Accents{c.legible(lightGrounds, Colour{0, 0, 0}), c.legible(darkGrounds, Colour{1, 1, 1})}
 	if a.Light.Main != c.String() {
-		return a, fmt.Errorf("text in %s cannot be read well on a light ground (4.5:1 is needed): %s is near it and can", c, a.Light.Main)
+		return a, mail.Refuse("text in %s cannot be read well on a light ground (4.5:1 is needed): %s is near it and can", c, a.Light.Main)
 	}
 	return a, nil
 }

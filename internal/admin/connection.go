@@ -12,6 +12,7 @@ import (
 	"postern/internal/exchange"
 	"postern/internal/exchange/adminapi"
 	"postern/internal/exchange/signin"
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -47,7 +48,7 @@ const (
 )
 
 // ErrNotConnected means that a tenant's Exchange organization is not connected.
-var ErrNotConnected = errors.New("not connected to Exchange")
+var ErrNotConnected = mail.Refuse("not connected to Exchange")
 
 // Connect signs in, sees whether Exchange answers, and keeps the session sealed.
 func (x *Exchange) Connect(ctx context.Context, tenant string, c Credential) (Connection, error) {
@@ -65,7 +66,7 @@ func (x *Exchange) Connect(ctx context.Context, tenant string, c Credential) (Co
 	case c.Device != nil:
 		session, err = signin.Device(ctx, cfg, c.Device)
 	default:
-		return Connection{}, errors.New("no way to sign in is given: use --device, --client-secret-file or --certificate")
+		return Connection{}, mail.Refuse("no way to sign in is given: use --device, --client-secret-file or --certificate")
 	}
 	if err != nil {
 		return Connection{}, err

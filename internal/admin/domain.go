@@ -19,7 +19,7 @@ import (
 func (a *Admin) AddDomain(ctx context.Context, d mail.Domain) (mail.Domain, error) {
 	name, err := mail.FoldDomain(d.Name)
 	if err != nil || !strings.Contains(name, ".") {
-		return d, fmt.Errorf("%q is not a domain that mail can be sent to, such as example.com", d.Name)
+		return d, mail.Refuse("%q is not a domain that mail can be sent to, such as example.com", d.Name)
 	}
 	d.Name = name
 	if d.Architecture == "" {
@@ -35,7 +35,7 @@ func (a *Admin) AddDomain(ctx context.Context, d mail.Domain) (mail.Domain, erro
 	case err != nil:
 		return d, err
 	case old.Tenant != d.Tenant:
-		return d, fmt.Errorf("domain %s belongs to tenant %s: remove it there first", name, old.Tenant)
+		return d, mail.Refuse("domain %s belongs to tenant %s: remove it there first", name, old.Tenant)
 	default:
 		d.Enabled, d.Disabled = old.Enabled, old.Disabled
 		before = describe(old.MTAs)
@@ -48,16 +48,16 @@ func (a *Admin) AddDomain(ctx context.Context, d mail.Domain) (mail.Domain, erro
 
 func (a *Admin) checkMTAs(ctx context.Context, mtas []mail.MTA) error {
 	if len(mtas) == 0 {
-		return errors.New("no MTA is given: name the server that takes the domain's mail with --mta HOST, or let postern domain resolve suggest it")
+		return mail.Refuse("no MTA is given: name the server that takes the domain's mail with --mta HOST, or let postern domain resolve suggest it")
 	}
 	if len(mtas) > mail.MaxMTAs {
-		return fmt.Errorf("%d MTAs are too many: a domain has at most %d, the first is used and the others take over when it fails", len(mtas), mail.MaxMTAs)
+		return mail.Refuse("%d MTAs are too many: a domain has at most %d, the first is used and the others take over when it fails", len(mtas), mail.MaxMTAs)
 	}
 	for i, m := range mtas {
 		if slices.ContainsFunc(mtas[:i], func(other mail.MTA) bool {
 			return strings.EqualFold(other.Host, m.Host) && other.Port == m.Port
 		}) {
-			return fmt.Errorf("MTA %s is given twice", m.Address())
+			return mail.Refuse("MTA %s is given twice", m.Address())
 		}
 		if err := deliver.CheckMTA(ctx, a.Resolver, m, a.Own); err != nil {
 			return err
@@ -78,12 +78,12 @@ func ParseMTA(text string) (mail.MTA, error) {
 		case "tls=none":
 			m.TLS = mail.TLSNone
 		default:
-			return m, fmt.Errorf("MTA %q: %q is no option; there are tls=verify, tls=require and tls=none", text, option)
+			return m, mail.Refuse("MTA %q: %q is no option; there are tls=verify, tls=require and tls=none", text, option)
 		}
 	}
 	var err error
 	if m.Host, m.Port, err = splitPort(host); err != nil {
-		return m, fmt.Errorf("MTA %q: %w", text, err)
+		return m, mail.Refuse("MTA %q: %w", text, err)
 	}
 	return m, nil
 }
@@ -130,17 +130,17 @@ func (a *Admin) keyFor(ctx context.Context, tenant string) (NewKey, error) {
 
 // DisableDomain switches a domain off: its mail gets 4xx, so Exchange keeps it for
 // a day. warning says so.
-func (a *Admin) DisableDomain(ctx context.Context, name string) (warning string, err error) {
+func (a *Admin) DisableDomain(ctx context.Context, name string) (warning mail.Sentence, err error) {
 	d, err := a.domain(ctx, name)
 	if err != nil {
-		return "", err
+		return mail.Sentence{}, err
 	}
 	was := state(d)
 	d.Enabled, d.Disabled = false, true
 	if err := a.Store.PutDomain(ctx, d); err != nil {
-		return "", err
+		return mail.Sentence{}, err
 	}
-	warning = fmt.Sprintf("Mail for %s now gets a temporary refusal. If a rule in Exchange still redirects it here, Exchange queues it for 24 hours and then returns it to the senders: switch the rule off first.", d.Name)
+	warning = mail.Say("Mail for %s now gets a temporary refusal. If a rule in Exchange still redirects it here, Exchange queues it for 24 hours and then returns it to the senders: switch the rule off first.", d.Name)
 	return warning, a.note(ctx, d.Tenant, "domain.disable", d.Name, was, "disabled")
 }
 
@@ -151,7 +151,7 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string) error {
 		return err
 	}
 	if d.Enabled {
-		return fmt.Errorf("domain %s is enabled: disable it first, so that no mail for it is on its way", d.Name)
+		return mail.Refuse("domain %s is enabled: disable it first, so that no mail for it is on its way", d.Name)
 	}
 	if err := a.Store.RemoveDomain(ctx, d.Tenant, d.Name); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (a *Admin) RemoveDomain(ctx context.Context, name string) error {
 func (a *Admin) ResolveDomain(ctx context.Context, name string) (deliver.Suggestion, error) {
 	folded, err := mail.FoldDomain(name)
 	if err != nil {
-		return deliver.Suggestion{}, fmt.Errorf("%q is not a domain that mail can be sent to, such as example.com", name)
+		return deliver.Suggestion{}, mail.Refuse("%q is not a domain that mail can be sent to, such as example.com", name)
 	}
 	return deliver.Resolve(ctx, a.Resolver, folded, func(host string, addr netip.Addr) bool {
 		return a.Own != nil && a.Own(host, netip.AddrPortFrom(addr, 25)) // where MX records lead
@@ -175,11 +175,11 @@ func (a *Admin) ResolveDomain(ctx context.Context, name string) (deliver.Suggest
 func (a *Admin) domain(ctx context.Context, name string) (mail.Domain, error) {
 	folded, err := mail.FoldDomain(name)
 	if err != nil {
-		return mail.Domain{}, fmt.Errorf("%q is not a domain name", name)
+		return mail.Domain{}, mail.Refuse("%q is not a domain name", name)
 	}
 	d, err := a.Store.Domain(ctx, folded)
 	if errors.Is(err, store.ErrNotFound) {
-		return d, fmt.Errorf("domain %s is not known: add it with postern domain add %s --tenant TENANT --mta HOST", folded, folded)
+		return d, mail.Refuse("domain %s is not known: add it with postern domain add %s --tenant TENANT --mta HOST", folded, folded)
 	}
 	return d, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -78,7 +77,7 @@ func (x *Exchange) roundTrip(tenant string) func(context.Context) error {
 			}
 			for _, step := range x.TryMTA(ctx, d.MTAs[0]) {
 				if !step.OK {
-					return fmt.Errorf("mail for %s could not go back to %s: %s: %s", d.Name, d.MTAs[0].Address(), step.Name, step.Detail)
+					return mail.Refuse("mail for %s could not go back to %s: %s: %s", d.Name, d.MTAs[0].Address(), step.Name, step.Detail)
 				}
 			}
 		}
@@ -102,7 +101,7 @@ func (x *Exchange) drain(ctx context.Context, tenant string) error {
 			return nil
 		}
 		if time.Since(began) > drainTime {
-			return fmt.Errorf("mail still waits after %s: see postern queue list --tenant %s", drainTime, tenant)
+			return mail.Refuse("mail still waits after %s: see postern queue list --tenant %s", drainTime, tenant)
 		}
 		select {
 		case <-ctx.Done():

@@ -17,6 +17,7 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -34,10 +35,10 @@ const (
 )
 
 // ErrCodeLocked means that codes of the app count no more, since too many were wrong.
-var ErrCodeLocked = errors.New("too many codes were wrong one after the other, so codes of the app count no more: use a passkey or a recovery code, or ask an owner to take your second factor away, and change your password: somebody may know it")
+var ErrCodeLocked = mail.Refuse("too many codes were wrong one after the other, so codes of the app count no more: use a passkey or a recovery code, or ask an owner to take your second factor away, and change your password: somebody may know it")
 
 // ErrCode means that a code is wrong, too old, or was used before.
-var ErrCode = errors.New("this code is not right, or it was used before: wait for the next one and enter it")
+var ErrCode = mail.Refuse("this code is not right, or it was used before: wait for the next one and enter it")
 
 // NewFactor begins to set up a second factor for email. It counts only after
 // SetFactor.

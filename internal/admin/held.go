@@ -60,10 +60,10 @@ func (a *Admin) UndeleteHeld(ctx context.Context, tenant string, id mail.ID, n i
 func (a *Admin) MayRead(ctx context.Context, tenant string, id mail.ID, n int, session, part, reason string) error {
 	reason = strings.TrimSpace(reason)
 	if reason == "" {
-		return errors.New("say why you read it; the audit log keeps it")
+		return mail.Refuse("say why you read it; the audit log keeps it")
 	}
 	if part != "header" && part != "content" {
-		return fmt.Errorf("%q is neither header nor content", part)
+		return mail.Refuse("%q is neither header nor content", part)
 	}
 	if err := a.NoteReading(ctx, tenant, fmt.Sprintf("%s.%d", id, n), part+": "+cut(reason, 300)); err != nil {
 		return err

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,15 +31,15 @@ func (a *Admin) SetKeep(ctx context.Context, tenant string, k mail.Keep) (store.
 	for v, days := range k.Held {
 		switch {
 		case !slices.Contains(HeldVerdicts(), v):
-			return store.RulesChange{}, fmt.Errorf("mail of verdict %q is not held", v)
+			return store.RulesChange{}, mail.Refuse("mail of verdict %q is not held", v)
 		case days == 0:
 			delete(k.Held, v)
 		case days < LeastHeld || days > MostHeld:
-			return store.RulesChange{}, fmt.Errorf("held mail can be kept from %d to %d days, not %d", LeastHeld, MostHeld, days)
+			return store.RulesChange{}, mail.Refuse("held mail can be kept from %d to %d days, not %d", LeastHeld, MostHeld, days)
 		}
 	}
 	if k.Trace != 0 && (k.Trace < LeastTrace || k.Trace > MostTrace) {
-		return store.RulesChange{}, fmt.Errorf("the trace can be kept from %d to %d days, not %d", LeastTrace, MostTrace, k.Trace)
+		return store.RulesChange{}, mail.Refuse("the trace can be kept from %d to %d days, not %d", LeastTrace, MostTrace, k.Trace)
 	}
 	return a.changeRules(ctx, tenant, "retention.set", "", "how long mail is kept", func(r *mail.Rules) error {
 		r.Keep = k
@@ -60,11 +59,11 @@ func (a *Admin) StartBypass(ctx context.Context, tenant string, last time.Durati
 	why = strings.TrimSpace(why)
 	switch {
 	case last < time.Minute || last > MostBypass:
-		return mail.Bypass{}, fmt.Errorf("a bypass lasts from a minute to %d hours: it ends by itself, and can be switched on again", int(MostBypass.Hours()))
+		return mail.Bypass{}, mail.Refuse("a bypass lasts from a minute to %d hours: it ends by itself, and can be switched on again", int(MostBypass.Hours()))
 	case why == "":
-		return mail.Bypass{}, errors.New("say why: the audit log keeps it, and whoever sees the alarm wants to know")
+		return mail.Bypass{}, mail.Refuse("say why: the audit log keeps it, and whoever sees the alarm wants to know")
 	case len(why) > 200:
-		return mail.Bypass{}, errors.New("say why in at most 200 letters")
+		return mail.Bypass{}, mail.Refuse("say why in at most 200 letters")
 	}
 	b := mail.Bypass{Until: a.now().Add(last).UTC().Truncate(time.Second), Malware: malware, By: a.Actor, Why: why}
 	if err := a.setBypass(ctx, tenant, "bypass.start", b); err != nil {

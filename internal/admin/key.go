@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"strings"
 
 	"postern/internal/mail"
@@ -87,9 +86,9 @@ func (a *Admin) RotateKey(ctx context.Context, tenant string) (NewKey, error) {
 	case err != nil:
 		return NewKey{}, err
 	case len(valid) == 0:
-		return NewKey{}, fmt.Errorf("tenant %s has no relay key yet: enable a domain first", tenant)
+		return NewKey{}, mail.Refuse("tenant %s has no relay key yet: enable a domain first", tenant)
 	case len(valid) >= maxKeys:
-		return NewKey{}, fmt.Errorf("tenant %s has two valid keys already (%s and %s): retire the older one first with postern key retire --tenant %s", tenant, valid[0].ID, valid[1].ID, tenant)
+		return NewKey{}, mail.Refuse("tenant %s has two valid keys already (%s and %s): retire the older one first with postern key retire --tenant %s", tenant, valid[0].ID, valid[1].ID, tenant)
 	}
 	k, err := a.addKey(ctx, tenant)
 	if err != nil {
@@ -100,21 +99,21 @@ func (a *Admin) RotateKey(ctx context.Context, tenant string) (NewKey, error) {
 
 // RetireKey ends the validity of the tenant's older key. warning is not empty when
 // no valid key is left.
-func (a *Admin) RetireKey(ctx context.Context, tenant string) (retired mail.Key, warning string, err error) {
+func (a *Admin) RetireKey(ctx context.Context, tenant string) (retired mail.Key, warning mail.Sentence, err error) {
 	valid, err := a.validKeys(ctx, tenant)
 	if err != nil {
-		return mail.Key{}, "", err
+		return mail.Key{}, mail.Sentence{}, err
 	}
 	if len(valid) == 0 {
-		return mail.Key{}, "", fmt.Errorf("tenant %s has no valid relay key to retire", tenant)
+		return mail.Key{}, mail.Sentence{}, mail.Refuse("tenant %s has no valid relay key to retire", tenant)
 	}
 	if err := a.Store.RetireKey(ctx, tenant, valid[0].ID); err != nil {
-		return mail.Key{}, "", err
+		return mail.Key{}, mail.Sentence{}, err
 	}
 	if len(valid) == 1 {
-		warning = "No valid relay key is left: mail that still carries the retired key is held. Enable the domain again to get a new key, and put it into the rule in Exchange."
+		warning = mail.Say("No valid relay key is left: mail that still carries the retired key is held. Enable the domain again to get a new key, and put it into the rule in Exchange.")
 		if err := a.Store.PutSetting(ctx, tenant, keySetting, nil); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return mail.Key{}, "", err
+			return mail.Key{}, mail.Sentence{}, err
 		}
 	}
 	return valid[0], warning, a.note(ctx, tenant, "key.retire", valid[0].ID, "valid", "retired")

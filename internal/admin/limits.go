@@ -16,11 +16,11 @@ func (a *Admin) SetTenant(ctx context.Context, id, name string, limits mail.Limi
 	}
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 63 {
-		return t, fmt.Errorf("a tenant's name has 1 to 63 letters, this one has %d", len(name))
+		return t, mail.Refuse("a tenant's name has 1 to 63 letters, this one has %d", len(name))
 	}
 	for what, n := range map[string]int64{"messages an hour": int64(limits.Messages), "recipients an hour": int64(limits.Recipients), "held octets": limits.HeldOctets, "users": int64(limits.Users)} {
 		if n < 0 {
-			return t, fmt.Errorf("the limit of %s is below zero: give a number from 1 on, or 0 for none", what)
+			return t, mail.Refuse("the limit of %s is below zero: give a number from 1 on, or 0 for none", what)
 		}
 	}
 	before := tenantText(t)
@@ -46,7 +46,7 @@ func (a *Admin) roomForUser(ctx context.Context, t mail.Tenant) error {
 		return err
 	}
 	if len(users) >= t.Limits.Users {
-		return fmt.Errorf("tenant %s has %d users, which is its limit: ask who provides Postern to you for a higher one", t.Name, len(users))
+		return mail.Refuse("tenant %s has %d users, which is its limit: ask who provides Postern to you for a higher one", t.Name, len(users))
 	}
 	return nil
 }

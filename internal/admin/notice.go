@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -25,7 +24,7 @@ func (a *Admin) AddReceiver(ctx context.Context, tenant, to string, topics []str
 	to = strings.TrimSpace(to)
 	for _, t := range topics {
 		if !slices.Contains(notice.Topics(), t) {
-			return r, "", fmt.Errorf("%q is no topic of alarms: there are %s", t, words(notice.Topics()))
+			return r, "", mail.Refuse("%q is no topic of alarms: there are %s", t, words(notice.Topics()))
 		}
 	}
 	if strings.Contains(to, "://") {
@@ -45,10 +44,10 @@ func (a *Admin) AddReceiver(ctx context.Context, tenant, to string, topics []str
 	}
 	err = a.changeReceivers(ctx, tenant, func(all []notice.Receiver) ([]notice.Receiver, error) {
 		if len(all) >= mostReceivers {
-			return nil, fmt.Errorf("%d are told already: use a distribution list", mostReceivers)
+			return nil, mail.Refuse("%d are told already: use a distribution list", mostReceivers)
 		}
 		if slices.ContainsFunc(all, func(o notice.Receiver) bool { return strings.EqualFold(o.Address+o.URL, r.Address+r.URL) }) {
-			return nil, errors.New("this one is told already: remove it first to choose other topics")
+			return nil, mail.Refuse("this one is told already: remove it first to choose other topics")
 		}
 		return append(all, r), nil
 	})
@@ -64,7 +63,7 @@ func (a *Admin) RemoveReceiver(ctx context.Context, tenant, id string) error {
 	err := a.changeReceivers(ctx, tenant, func(all []notice.Receiver) ([]notice.Receiver, error) {
 		i := slices.IndexFunc(all, func(r notice.Receiver) bool { return r.ID == id })
 		if i < 0 {
-			return nil, errors.New("this receiver is gone already")
+			return nil, mail.Refuse("this receiver is gone already")
 		}
 		gone = all[i]
 		return slices.Delete(all, i, i+1), nil
@@ -104,7 +103,7 @@ func (a *Admin) changeReceivers(ctx context.Context, tenant string, change func(
 	}
 	swapped, err := a.Store.SwapSetting(ctx, tenant, notice.Setting, was, body)
 	if err == nil && !swapped {
-		err = errors.New("somebody else changed it at the same moment: look again, then repeat it")
+		err = mail.Refuse("somebody else changed it at the same moment: look again, then repeat it")
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -37,9 +37,9 @@ const maxPasskeys = 20 // of one user
 
 // Errors of passkeys.
 var (
-	ErrPasskey = errors.New("this passkey is not known here, or it was removed")
-	ErrCloned  = errors.New("this passkey counts backwards, so somebody may have a copy of it: sign in another way, remove it from your account and set it up anew")
-	ErrNoSite  = errors.New("passkeys need the portal's address: set portal.url in the configuration")
+	ErrPasskey = mail.Refuse("this passkey is not known here, or it was removed")
+	ErrCloned  = mail.Refuse("this passkey counts backwards, so somebody may have a copy of it: sign in another way, remove it from your account and set it up anew")
+	ErrNoSite  = mail.Refuse("passkeys need the portal's address: set portal.url in the configuration")
 )
 
 func (s Site) party() (*webauthn.WebAuthn, error) {
@@ -151,7 +151,7 @@ func (a *Admin) AddPasskey(ctx context.Context, site Site, s store.Session, name
 		return nil, err
 	}
 	if len(h.creds) >= maxPasskeys {
-		return nil, fmt.Errorf("an account has at most %d passkeys: remove one first", maxPasskeys)
+		return nil, mail.Refuse("an account has at most %d passkeys: remove one first", maxPasskeys)
 	}
 	cred, err := a.newCredential(ctx, site, h, answer)
 	if err != nil {
@@ -217,7 +217,7 @@ func (a *Admin) RemovePasskey(ctx context.Context, s store.Session, id []byte) e
 		return store.ErrNotFound
 	}
 	if u.Factor == nil && len(keys) == 1 {
-		return errors.New("this is your only second factor: set up another one first")
+		return mail.Refuse("this is your only second factor: set up another one first")
 	}
 	if err := a.Store.RemovePasskey(ctx, u.Email, id); err != nil {
 		return err

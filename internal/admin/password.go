@@ -4,12 +4,13 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+
+	"postern/internal/mail"
 )
 
 // Cost of a password's hash (OWASP's second choice for argon2id, RFC 9106 §4).
@@ -77,20 +78,20 @@ func checkPassword(password, email string) error {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < minPassword:
-		return fmt.Errorf("the password has %d characters and needs at least %d; several words make a good one", n, minPassword)
+		return mail.Refuse("the password has %d characters and needs at least %d; several words make a good one", n, minPassword)
 	case n > maxPassword:
-		return fmt.Errorf("the password has %d characters; at most %d are taken", n, maxPassword)
+		return mail.Refuse("the password has %d characters; at most %d are taken", n, maxPassword)
 	case len(local) > 3 && strings.Contains(lower, local):
-		return errors.New("the password contains your address, which is tried first; choose another")
+		return mail.Refuse("the password contains your address, which is tried first; choose another")
 	case !varied(lower):
-		return errors.New("the password repeats a few characters; choose one that is harder to guess")
+		return mail.Refuse("the password repeats a few characters; choose one that is harder to guess")
 	}
 	rest := lower
 	for _, w := range weak {
 		rest = strings.ReplaceAll(rest, w, "")
 	}
 	if utf8.RuneCountInString(rest) < minPassword/2 {
-		return errors.New("the password is one of those that are tried first; choose another")
+		return mail.Refuse("the password is one of those that are tried first; choose another")
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -18,7 +16,7 @@ import (
 func (a *Admin) PutPerson(ctx context.Context, tenant, was string, p mail.Person) (store.RulesChange, error) {
 	p.Name = strings.Join(strings.Fields(p.Name), " ")
 	if n := len(strings.Fields(p.Name)); n < 2 || len(p.Name) > 100 {
-		return store.RulesChange{}, errors.New("give the name as mail programs show it, with at least two words: one word alone is too many people's")
+		return store.RulesChange{}, mail.Refuse("give the name as mail programs show it, with at least two words: one word alone is too many people's")
 	}
 	var own []string
 	for _, text := range p.Addresses {
@@ -32,7 +30,7 @@ func (a *Admin) PutPerson(ctx context.Context, tenant, was string, p mail.Person
 		own = append(own, addr)
 	}
 	if len(own) > 10 {
-		return store.RulesChange{}, errors.New("more than 10 addresses of one person are too many")
+		return store.RulesChange{}, mail.Refuse("more than 10 addresses of one person are too many")
 	}
 	p.Addresses = own
 	return a.changeRules(ctx, tenant, "people.put", p.Name, "protection of "+p.Name, func(r *mail.Rules) error {
@@ -40,13 +38,13 @@ func (a *Admin) PutPerson(ctx context.Context, tenant, was string, p mail.Person
 		i, other := personAt(*r, was), personAt(*r, p.Name)
 		switch {
 		case was != "" && i < 0:
-			return fmt.Errorf("%q is not among the people protected", was)
+			return mail.Refuse("%q is not among the people protected", was)
 		case other >= 0 && other != i:
-			return fmt.Errorf("%s is protected already", p.Name)
+			return mail.Refuse("%s is protected already", p.Name)
 		case i >= 0:
 			r.People[i] = p
 		case len(r.People) >= mostPeople:
-			return fmt.Errorf("%d people are protected already: choose those in whose name money is asked for", mostPeople)
+			return mail.Refuse("%d people are protected already: choose those in whose name money is asked for", mostPeople)
 		default:
 			r.People = append(r.People, p)
 		}
@@ -67,7 +65,7 @@ func (a *Admin) RemovePerson(ctx context.Context, tenant, name string) (store.Ru
 	return a.changeRules(ctx, tenant, "people.remove", name, "end of the protection of "+name, func(r *mail.Rules) error {
 		i := personAt(*r, name)
 		if i < 0 {
-			return fmt.Errorf("%q is not among the people protected", name)
+			return mail.Refuse("%q is not among the people protected", name)
 		}
 		r.People = slices.Delete(slices.Clone(r.People), i, i+1)
 		return nil
@@ -92,14 +90,14 @@ func (a *Admin) SetProtected(ctx context.Context, tenant string, domains []strin
 		}
 		folded, err := mail.FoldDomain(d)
 		if suffix, _ := publicsuffix.PublicSuffix(folded); err != nil || suffix == folded || !strings.Contains(folded, ".") {
-			return store.RulesChange{}, fmt.Errorf("%q is not a domain that somebody owns", d)
+			return store.RulesChange{}, mail.Refuse("%q is not a domain that somebody owns", d)
 		}
 		if !slices.Contains(list, folded) {
 			list = append(list, folded)
 		}
 	}
 	if len(list) > mostPeople {
-		return store.RulesChange{}, fmt.Errorf("%d domains are too many: there may be %d", len(list), mostPeople)
+		return store.RulesChange{}, mail.Refuse("%d domains are too many: there may be %d", len(list), mostPeople)
 	}
 	return a.changeRules(ctx, tenant, "people.domains", "", "the protected domains", func(r *mail.Rules) error {
 		r.Protected = list

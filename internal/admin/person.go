@@ -14,14 +14,14 @@ const maxOwn = 200
 
 // Errors of a recipient's own list.
 var (
-	ErrNoSender = errors.New("there is no such sender: give an e-mail address or a domain")
-	ErrListFull = errors.New("the list is full: remove some senders first")
-	ErrListed   = errors.New("this sender is on the list already: remove the entry first to change it")
+	ErrNoSender = mail.Refuse("there is no such sender: give an e-mail address or a domain")
+	ErrListFull = mail.Refuse("the list is full: remove some senders first")
+	ErrListed   = mail.Refuse("this sender is on the list already: remove the entry first to change it")
 )
 
 // ErrNotYours means that there is no such copy, or that it is somebody else's; who
 // asks is not told which.
-var ErrNotYours = errors.New("there is no such message, or it is not for you")
+var ErrNotYours = mail.Refuse("there is no such message, or it is not for you")
 
 // OwnCopy is a recipient's own copy of a message. The error is ErrNotYours for
 // anybody else's.

@@ -51,7 +51,7 @@ func Chosen(rules mail.Rules, at mail.Scope, c mail.Choices) (mail.Rules, error)
 	case mail.ScopeGroup:
 		i := groupAt(rules, at.Name)
 		if i < 0 {
-			return rules, fmt.Errorf("there is no group %q", at.Name)
+			return rules, mail.Refuse("there is no group %q", at.Name)
 		}
 		rules.Groups = slices.Clone(rules.Groups)
 		rules.Groups[i].Choices = c
@@ -67,7 +67,7 @@ func Chosen(rules mail.Rules, at mail.Scope, c mail.Choices) (mail.Rules, error)
 		}
 		return rules, nil
 	}
-	return rules, fmt.Errorf("%q is no scope: there are tenant, group and person", at.Kind)
+	return rules, mail.Refuse("%q is no scope: there are tenant, group and person", at.Kind)
 }
 
 // ChoicesAt are what is chosen at a scope itself.
@@ -102,17 +102,17 @@ func checkChoices(c mail.Choices) error {
 	for v, n := range c.Thresholds {
 		switch {
 		case !slices.Contains(policy.Classes(), v):
-			return fmt.Errorf("%q has no threshold: there are %s", v, words(policy.Classes()))
+			return mail.Refuse("%q has no threshold: there are %s", v, words(policy.Classes()))
 		case n < LeastThreshold || n > MostThreshold:
-			return fmt.Errorf("the threshold for %s is %d: it must be from %d to %d points", v, n, LeastThreshold, MostThreshold)
+			return mail.Refuse("the threshold for %s is %d: it must be from %d to %d points", v, n, LeastThreshold, MostThreshold)
 		}
 	}
 	for v, act := range c.Actions {
 		switch {
 		case !slices.Contains(policy.Classes(), v):
-			return fmt.Errorf("%q has no action: there are %s", v, words(policy.Classes()))
+			return mail.Refuse("%q has no action: there are %s", v, words(policy.Classes()))
 		case !slices.Contains(ActionsFor(v), act):
-			return fmt.Errorf("%q is no action for %s: there are %s", act, v, words(ActionsFor(v)))
+			return mail.Refuse("%q is no action for %s: there are %s", act, v, words(ActionsFor(v)))
 		}
 	}
 	return nil
@@ -128,7 +128,7 @@ const (
 func (a *Admin) PutGroup(ctx context.Context, tenant, name string, members []string) (store.RulesChange, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 80 || strings.ContainsAny(name, "\r\n\t") {
-		return store.RulesChange{}, errors.New("give the group a name of at most 80 letters")
+		return store.RulesChange{}, mail.Refuse("give the group a name of at most 80 letters")
 	}
 	list, err := readMembers(members)
 	if err != nil {
@@ -142,7 +142,7 @@ func (a *Admin) PutGroup(ctx context.Context, tenant, name string, members []str
 			return nil
 		}
 		if len(r.Groups) >= mostGroups {
-			return fmt.Errorf("there are %d groups already: remove one first", mostGroups)
+			return mail.Refuse("there are %d groups already: remove one first", mostGroups)
 		}
 		r.Groups = append(r.Groups, mail.Group{Name: name, Members: list})
 		return nil
@@ -160,7 +160,7 @@ func (a *Admin) RaiseGroup(ctx context.Context, tenant, name string) (store.Rule
 	return a.changeRules(ctx, tenant, "policy.group-order", name, "the order of groups", func(r *mail.Rules) error {
 		i := groupAt(*r, name)
 		if i < 0 {
-			return fmt.Errorf("there is no group %q", name)
+			return mail.Refuse("there is no group %q", name)
 		}
 		if i > 0 {
 			r.Groups = slices.Clone(r.Groups)
@@ -188,7 +188,7 @@ func (a *Admin) RemoveScope(ctx context.Context, tenant string, at mail.Scope) (
 			r.Persons = slices.DeleteFunc(slices.Clone(r.Persons), func(p mail.PersonRules) bool { return policy.SameAddress(p.Address, at.Name) })
 		}
 		if len(r.Groups)+len(r.Persons) == before {
-			return fmt.Errorf("nothing is chosen for %s", scopeWords(at))
+			return mail.Refuse("nothing is chosen for %s", scopeWords(at))
 		}
 		return nil
 	}, func(r mail.Rules) any {
@@ -206,9 +206,9 @@ func (a *Admin) UndoRules(ctx context.Context, tenant string, seq int64) (store.
 	c, err := a.Store.UndoRules(ctx, tenant, a.Actor, seq, keptOnUndo)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return c, errors.New("there is no change to take back")
+		return c, mail.Refuse("there is no change to take back")
 	case errors.Is(err, store.ErrMoved):
-		return c, errors.New("the rules were changed meanwhile: look at the last change, then undo it")
+		return c, mail.Refuse("the rules were changed meanwhile: look at the last change, then undo it")
 	case err != nil:
 		return c, err
 	}
@@ -270,7 +270,7 @@ func readMembers(members []string) ([]string, error) {
 			}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%q is neither an address nor a domain", m)
+			return nil, mail.Refuse("%q is neither an address nor a domain", m)
 		}
 		if !slices.ContainsFunc(list, func(o string) bool { return strings.EqualFold(o, m) }) {
 			list = append(list, m)
@@ -278,9 +278,9 @@ func readMembers(members []string) ([]string, error) {
 	}
 	switch {
 	case len(list) == 0:
-		return nil, errors.New("a group needs a member: an address, or a domain for everybody in it")
+		return nil, mail.Refuse("a group needs a member: an address, or a domain for everybody in it")
 	case len(list) > mostMembers:
-		return nil, fmt.Errorf("%d members are too many: there may be %d; name the domain instead", len(list), mostMembers)
+		return nil, mail.Refuse("%d members are too many: there may be %d; name the domain instead", len(list), mostMembers)
 	}
 	return list, nil
 }
@@ -290,7 +290,7 @@ func readAddress(text string) (string, error) {
 	local, domain := mail.SplitAddress(strings.TrimSpace(text))
 	folded, err := mail.FoldDomain(domain)
 	if err != nil || local == "" || len(local) > 64 || strings.ContainsAny(local, " \t\r\n<>,;") {
-		return "", fmt.Errorf("%q is no e-mail address", text)
+		return "", mail.Refuse("%q is no e-mail address", text)
 	}
 	return local + "@" + folded, nil
 }

@@ -24,7 +24,7 @@ type Proof struct {
 }
 
 // ErrNotProved means that nothing shows yet that a domain is the tenant's.
-var ErrNotProved = errors.New("ownership is not proved")
+var ErrNotProved = mail.Refuse("ownership is not proved")
 
 const proofPrefix = "postern-domain-verification="
 
@@ -57,7 +57,7 @@ func (x *Exchange) ProveDomain(ctx context.Context, name string) (Proof, error) 
 	case x.accepted(ctx, d):
 		proof.By = "exchange"
 	default:
-		return proof, fmt.Errorf("%w: publish the TXT record %s with the text %s, or connect the tenant's Exchange organization, which has the domain among its accepted domains; then try again", ErrNotProved, record, text)
+		return proof, mail.Refuse("%w: publish the TXT record %s with the text %s, or connect the tenant's Exchange organization, which has the domain among its accepted domains; then try again", ErrNotProved, record, text)
 	}
 	kept, err := json.Marshal(proof)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"postern/internal/mail"
 	"postern/internal/provider"
 	"postern/internal/store"
 )
@@ -85,10 +86,10 @@ func (a *Admin) SetProvider(ctx context.Context, p Provider, secret string) erro
 		return err
 	}
 	if secret == "" && (before.Issuer != p.Issuer || before.ClientID != p.ClientID) {
-		return errors.New("the client secret is missing: the provider gives it with the client id")
+		return mail.Refuse("the client secret is missing: the provider gives it with the client id")
 	}
 	if _, _, err := (&provider.Client{Issuer: p.Issuer, ID: p.ClientID}).Begin(ctx, false); err != nil {
-		return fmt.Errorf("%s does not answer as a provider of that name: check the issuer, which must be written exactly as the provider does: %w", p.Issuer, err)
+		return mail.Refuse("%s does not answer as a provider of that name: check the issuer, which must be written exactly as the provider does: %w", p.Issuer, err)
 	}
 	kept, err := json.Marshal(p)
 	if err != nil {
@@ -110,21 +111,21 @@ func (a *Admin) checkProvider(ctx context.Context, p *Provider) error {
 	u, err := url.Parse(p.Issuer)
 	switch {
 	case p.Name == "" || len(p.Name) > 40:
-		return errors.New("the provider needs a name of at most 40 letters, which the sign-in button shows")
+		return mail.Refuse("the provider needs a name of at most 40 letters, which the sign-in button shows")
 	case err != nil || u.Host == "" || (u.Scheme != "https" && !(u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1"))):
-		return fmt.Errorf("issuer %q is not an https address", p.Issuer)
+		return mail.Refuse("issuer %q is not an https address", p.Issuer)
 	case p.ClientID == "":
-		return errors.New("the client id is missing: the provider gives it when you register this portal there")
+		return mail.Refuse("the client id is missing: the provider gives it when you register this portal there")
 	case !slices.Contains([]Belief{BelieveNone, BelieveVerified, BelieveManaged}, p.Believe):
-		return fmt.Errorf("%q is no way to believe addresses: there are none, verified and managed", p.Believe)
+		return mail.Refuse("%q is no way to believe addresses: there are none, verified and managed", p.Believe)
 	case p.Provision && (len(p.Roles) == 0 || p.Believe == BelieveNone):
-		return errors.New("accounts can only be made where groups give roles and the provider's addresses are believed")
+		return mail.Refuse("accounts can only be made where groups give roles and the provider's addresses are believed")
 	case len(p.Domains) > 0 && p.Believe == BelieveNone:
-		return errors.New("domains can only be checked where the provider's addresses are believed")
+		return mail.Refuse("domains can only be checked where the provider's addresses are believed")
 	}
 	for i, g := range p.Roles {
 		if g.Group == "" || !slices.Contains(Roles(), g.Role) {
-			return fmt.Errorf("role %q of group %q is not known: there are %s", g.Role, g.Group, strings.Join(Roles(), ", "))
+			return mail.Refuse("role %q of group %q is not known: there are %s", g.Role, g.Group, strings.Join(Roles(), ", "))
 		}
 		if g.Tenant != "" {
 			t, err := a.Tenant(ctx, g.Tenant)
@@ -158,7 +159,7 @@ func ParseRoles(text string) (roles []GroupRole, err error) {
 		}
 		i := strings.LastIndexByte(line, '=')
 		if i < 1 {
-			return nil, fmt.Errorf("%q is no line of the form GROUP = ROLE, or GROUP = ROLE @ TENANT", line)
+			return nil, mail.Refuse("%q is no line of the form GROUP = ROLE, or GROUP = ROLE @ TENANT", line)
 		}
 		role, tenant, _ := strings.Cut(line[i+1:], "@")
 		roles = append(roles, GroupRole{strings.TrimSpace(line[:i]), strings.TrimSpace(role), strings.TrimSpace(tenant)})

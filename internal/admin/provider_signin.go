@@ -13,12 +13,12 @@ import (
 
 // Why somebody whom the provider knows does not get in here, each a sentence.
 var (
-	ErrNoAccount  = errors.New("nobody here has this account: ask an owner for an invitation, or sign in with your password and link it under your account")
-	ErrUnverified = errors.New("the provider does not say that your e-mail address is verified, so it opens no account: sign in with your password and link it under your account")
-	ErrNoRole     = errors.New("none of your groups has a role here: ask an owner")
-	ErrOutside    = errors.New("people of your organization may not sign in here")
-	ErrDisabled   = errors.New("this account may not sign in any more: ask an owner")
-	ErrLinked     = errors.New("that account is linked to somebody here already")
+	ErrNoAccount  = mail.Refuse("nobody here has this account: ask an owner for an invitation, or sign in with your password and link it under your account")
+	ErrUnverified = mail.Refuse("the provider does not say that your e-mail address is verified, so it opens no account: sign in with your password and link it under your account")
+	ErrNoRole     = mail.Refuse("none of your groups has a role here: ask an owner")
+	ErrOutside    = mail.Refuse("people of your organization may not sign in here")
+	ErrDisabled   = mail.Refuse("this account may not sign in any more: ask an owner")
+	ErrLinked     = mail.Refuse("that account is linked to somebody here already")
 )
 
 // SignInFrom signs in whom the provider named. The session's stage says whether a

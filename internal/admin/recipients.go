@@ -61,16 +61,16 @@ func checkPermissions(r mail.Recipients) error {
 	for v, may := range r.May {
 		switch {
 		case !slices.Contains(classes, v):
-			return fmt.Errorf("there is no verdict %q", v)
+			return mail.Refuse("there is no verdict %q", v)
 		case may != mail.MayRelease && may != mail.MayAsk && may != mail.MayNot:
-			return fmt.Errorf("what recipients may do with %s is %q: choose release, ask or never", v, may)
+			return mail.Refuse("what recipients may do with %s is %q: choose release, ask or never", v, may)
 		case v == mail.Malware && may == mail.MayRelease:
-			return errors.New("malware can never be released by recipients: choose ask or never")
+			return mail.Refuse("malware can never be released by recipients: choose ask or never")
 		}
 	}
 	for _, v := range r.Listed {
 		if !slices.Contains(classes, v) {
-			return fmt.Errorf("there is no verdict %q", v)
+			return mail.Refuse("there is no verdict %q", v)
 		}
 	}
 	return nil
@@ -80,18 +80,18 @@ func checkPermissions(r mail.Recipients) error {
 // schedule's hours in order.
 func checkHabits(lang, zone string, s *mail.Schedule) error {
 	if lang != "" && !slices.Contains(digest.Languages(), lang) {
-		return fmt.Errorf("language %q is not known: there are %s", lang, strings.Join(digest.Languages(), ", "))
+		return mail.Refuse("language %q is not known: there are %s", lang, strings.Join(digest.Languages(), ", "))
 	}
 	if zone != "" {
 		if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
-			return fmt.Errorf("time zone %q is not known: write one such as Europe/Berlin", zone)
+			return mail.Refuse("time zone %q is not known: write one such as Europe/Berlin", zone)
 		}
 	}
 	slices.Sort(s.Hours)
 	s.Hours = slices.Compact(s.Hours)
 	for _, h := range s.Hours {
 		if h < 0 || h > 23 {
-			return errors.New("hours are whole numbers from 0 to 23")
+			return mail.Refuse("hours are whole numbers from 0 to 23")
 		}
 	}
 	switch s.Every {
@@ -99,17 +99,17 @@ func checkHabits(lang, zone string, s *mail.Schedule) error {
 		s.Hours = nil
 	case mail.Daily, mail.Weekly:
 		if len(s.Hours) != 1 {
-			return errors.New("give one hour, from 0 to 23")
+			return mail.Refuse("give one hour, from 0 to 23")
 		}
 	case mail.Often:
 		if len(s.Hours) == 0 || len(s.Hours) > maxOften {
-			return fmt.Errorf("give one to %d hours, such as 8, 12, 16", maxOften)
+			return mail.Refuse("give one to %d hours, such as 8, 12, 16", maxOften)
 		}
 	default:
-		return fmt.Errorf("%q is no schedule: choose off, daily, often or weekly", s.Every)
+		return mail.Refuse("%q is no schedule: choose off, daily, often or weekly", s.Every)
 	}
 	if s.Day < time.Sunday || s.Day > time.Saturday {
-		return errors.New("choose a day of the week")
+		return mail.Refuse("choose a day of the week")
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func checkHabits(lang, zone string, s *mail.Schedule) error {
 func (a *Admin) checkSender(ctx context.Context, tenant string, r *mail.Recipients) error {
 	r.FromName, r.FromAddr = strings.TrimSpace(r.FromName), strings.TrimSpace(r.FromAddr)
 	if utf8.RuneCountInString(r.FromName) > 64 || strings.ContainsFunc(r.FromName, unicode.IsControl) || strings.ContainsAny(r.FromName, "<>@") {
-		return errors.New("the sender's name has at most 64 letters and none of < > @")
+		return mail.Refuse("the sender's name has at most 64 letters and none of < > @")
 	}
 	if r.FromAddr == "" {
 		return nil
@@ -128,7 +128,7 @@ func (a *Admin) checkSender(ctx context.Context, tenant string, r *mail.Recipien
 	local, domain := mail.SplitAddress(r.FromAddr)
 	for _, c := range local {
 		if c <= ' ' || c >= 0x7f || strings.ContainsRune(`()<>[]:;@\,"`, c) {
-			return errors.New("the sender's address has a character that it cannot have")
+			return mail.Refuse("the sender's address has a character that it cannot have")
 		}
 	}
 	domains, err := a.Store.Domains(ctx, tenant)
@@ -136,7 +136,7 @@ func (a *Admin) checkSender(ctx context.Context, tenant string, r *mail.Recipien
 		return err
 	}
 	if !slices.ContainsFunc(domains, func(d mail.Domain) bool { return d.Name == domain }) {
-		return errors.New("the sender's address must be in one of this tenant's domains, so that the mail does not look foreign")
+		return mail.Refuse("the sender's address must be in one of this tenant's domains, so that the mail does not look foreign")
 	}
 	return nil
 }
@@ -155,11 +155,11 @@ func (a *Admin) Approve(ctx context.Context, tenant string, id mail.ID, n int, r
 func (a *Admin) Decline(ctx context.Context, tenant string, id mail.ID, n int, answer string) error {
 	answer = strings.TrimSpace(answer)
 	if answer == "" || utf8.RuneCountInString(answer) > 500 {
-		return errors.New("say why in a sentence, of at most 500 letters: the person reads it")
+		return mail.Refuse("say why in a sentence, of at most 500 letters: the person reads it")
 	}
 	err := a.Store.Answer(ctx, tenant, id, n, store.Declined, a.Actor, answer)
 	if errors.Is(err, store.ErrNotFound) {
-		return errors.New("this request was answered already")
+		return mail.Refuse("this request was answered already")
 	}
 	if err != nil {
 		return err

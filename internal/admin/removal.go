@@ -23,7 +23,7 @@ func (a *Admin) RemoveTenant(ctx context.Context, id, typed string) error {
 		return err
 	}
 	if typed != t.Name {
-		return fmt.Errorf("to remove this tenant write its name, %q, as it stands there", t.Name)
+		return mail.Refuse("to remove this tenant write its name, %q, as it stands there", t.Name)
 	}
 	domains, err := a.Store.Domains(ctx, t.ID)
 	if err != nil {
@@ -31,18 +31,18 @@ func (a *Admin) RemoveTenant(ctx context.Context, id, typed string) error {
 	}
 	for _, d := range domains {
 		if d.Enabled {
-			return fmt.Errorf("%s is enabled: disable it first, so that no mail is taken any more", d.Name)
+			return mail.Refuse("%s is enabled: disable it first, so that no mail is taken any more", d.Name)
 		}
 	}
 	if _, err := a.Store.Setting(ctx, t.ID, connectionSetting); !errors.Is(err, store.ErrNotFound) {
-		return errors.Join(errors.New("Exchange is connected: roll back what was set up there and disconnect it first, so that no rule sends mail here"), err)
+		return errors.Join(mail.Refuse("Exchange is connected: roll back what was set up there and disconnect it first, so that no rule sends mail here"), err)
 	}
 	n, err := a.Store.OnTheWay(ctx, t.ID)
 	if err != nil {
 		return err
 	}
 	if n > 0 {
-		return fmt.Errorf("%d messages of %s are still on their way: wait until they have arrived, or hold them", n, t.Name)
+		return mail.Refuse("%d messages of %s are still on their way: wait until they have arrived, or hold them", n, t.Name)
 	}
 	held, err := a.Store.HeldOctets(ctx, t.ID)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"postern/internal/mail"
@@ -33,15 +32,15 @@ func (a *Admin) ReportSchedule(ctx context.Context, tenant string) (s report.Sch
 // in the tenant's own enabled domains.
 func (a *Admin) SetReportSchedule(ctx context.Context, tenant string, s report.Schedule) error {
 	if s.Every != "" && s.Every != "weekly" && s.Every != "monthly" || s.Hour < 0 || s.Hour > 23 {
-		return errors.New("a report goes weekly, monthly or never, at an hour from 0 to 23")
+		return mail.Refuse("a report goes weekly, monthly or never, at an hour from 0 to 23")
 	}
 	if len(s.To) > maxReaders || s.Every != "" && len(s.To) == 0 {
-		return fmt.Errorf("enter 1 to %d addresses", maxReaders)
+		return mail.Refuse("enter 1 to %d addresses", maxReaders)
 	}
 	for _, to := range s.To {
 		d, err := a.Store.Domain(ctx, mail.DomainOf(to))
 		if errors.Is(err, store.ErrNotFound) || err == nil && (d.Tenant != tenant || !d.Enabled) || strings.ContainsAny(to, " <>\r\n") {
-			return fmt.Errorf("%s is not in an enabled domain of this tenant: reports name people, so they go nowhere else", to)
+			return mail.Refuse("%s is not in an enabled domain of this tenant: reports name people, so they go nowhere else", to)
 		}
 		if err != nil {
 			return err

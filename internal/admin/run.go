@@ -52,7 +52,7 @@ type RunStep struct {
 const runTime = 40 * time.Minute
 
 // ErrBusy means that another change of the same Exchange is on.
-var ErrBusy = errors.New("another change of this Exchange is under way: wait until it has ended")
+var ErrBusy = mail.Refuse("another change of this Exchange is under way: wait until it has ended")
 
 // Begin starts work for a tenant in the background, so that whoever asked for it
 // may go. The error is ErrBusy while another run of the tenant is on.

@@ -2,10 +2,9 @@ package admin
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -17,18 +16,18 @@ func (a *Admin) SaveFilter(ctx context.Context, f store.SavedFilter) error {
 	f.Name = strings.Join(strings.Fields(f.Name), " ")
 	switch {
 	case f.Name == "" || len([]rune(f.Name)) > 60:
-		return errors.New("give the search a name of at most 60 characters")
+		return mail.Refuse("give the search a name of at most 60 characters")
 	case f.Query == "" || len(f.Query) > 4000:
-		return errors.New("there is nothing to save: search for something first")
+		return mail.Refuse("there is nothing to save: search for something first")
 	case f.Page != "trace" && f.Page != "quarantine":
-		return fmt.Errorf("there is no page %q", f.Page)
+		return mail.Refuse("there is no page %q", f.Page)
 	}
 	have, err := a.Store.SavedFilters(ctx, f.Tenant, f.Owner, f.Page)
 	if err != nil {
 		return err
 	}
 	if len(have) >= mostFilters {
-		return fmt.Errorf("there are %d saved searches already: remove one first", len(have))
+		return mail.Refuse("there are %d saved searches already: remove one first", len(have))
 	}
 	if err := a.Store.PutSavedFilter(ctx, f); err != nil {
 		return err

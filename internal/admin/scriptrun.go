@@ -32,8 +32,8 @@ const (
 
 // Errors of a script that reports; they name the mend.
 var (
-	ErrScriptToken = errors.New("this script's token has ended or is not of this installation: download a new script")
-	ErrScriptUsed  = errors.New("this script's token was used before: download a new script for every run that shall be followed here")
+	ErrScriptToken = mail.Refuse("this script's token has ended or is not of this installation: download a new script")
+	ErrScriptUsed  = mail.Refuse("this script's token was used before: download a new script for every run that shall be followed here")
 )
 
 // A ScriptRun is one run of the PowerShell script, as it told itself. Texts come

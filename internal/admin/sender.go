@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 
@@ -21,7 +20,7 @@ func (a *Admin) AddEntry(ctx context.Context, tenant, sender string, e mail.List
 		return e, err
 	}
 	if !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(a.now()) {
-		return e, errors.New("the entry would be over already: choose a later day")
+		return e, mail.Refuse("the entry would be over already: choose a later day")
 	}
 	e.ID, e.CreatedAt = string(mail.NewID()), a.now()
 	if err := a.Store.AddEntry(ctx, tenant, e); err != nil {
@@ -50,7 +49,7 @@ func readSender(sender string, e *mail.ListEntry) error {
 	}
 	folded, err := mail.FoldDomain(strings.TrimPrefix(domain, "*."))
 	if err != nil || !strings.Contains(folded, ".") {
-		return fmt.Errorf("%q is neither an address, nor a domain, nor a network", sender)
+		return mail.Refuse("%q is neither an address, nor a domain, nor a network", sender)
 	}
 	if local != "" {
 		e.Address = local + "@" + folded
@@ -64,7 +63,7 @@ func readSender(sender string, e *mail.ListEntry) error {
 func (a *Admin) RemoveEntry(ctx context.Context, tenant, id string) error {
 	err := a.Store.RemoveEntry(ctx, tenant, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("tenant %s has no entry %s", tenant, id)
+		return mail.Refuse("tenant %s has no entry %s", tenant, id)
 	}
 	if err != nil {
 		return err

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"fmt"
-
 	"golang.org/x/net/publicsuffix"
 
 	"postern/internal/mail"
@@ -20,7 +18,7 @@ const (
 func tooWide(e mail.ListEntry) error {
 	if e.Domain != "" {
 		if suffix, icann := publicsuffix.PublicSuffix(e.Domain); suffix == e.Domain && icann {
-			return fmt.Errorf("%s is not one sender's domain: everybody can have a name below it", e.Domain)
+			return mail.Refuse("%s is not one sender's domain: everybody can have a name below it", e.Domain)
 		}
 	}
 	if !e.Network.IsValid() {
@@ -36,7 +34,7 @@ func tooWide(e mail.ListEntry) error {
 		least = blockV6
 	}
 	if e.Network.Bits() < least {
-		return fmt.Errorf("%s is too wide: the network needs /%d or more", e.Network, least)
+		return mail.Refuse("%s is too wide: the network needs /%d or more", e.Network, least)
 	}
 	return nil
 }

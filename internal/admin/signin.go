@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -36,9 +35,9 @@ const (
 
 // Errors of signing in. None tells whether an account exists.
 var (
-	ErrSignIn    = errors.New("the address or the password is not right")
-	ErrSignedOut = errors.New("not signed in")
-	ErrToken     = errors.New("this token is not right, was used before, or has ended")
+	ErrSignIn    = mail.Refuse("the address or the password is not right")
+	ErrSignedOut = mail.Refuse("not signed in")
+	ErrToken     = mail.Refuse("this token is not right, was used before, or has ended")
 )
 
 // A WaitError means that too many sign-ins failed.
@@ -302,7 +301,7 @@ func (a *Admin) FirstOwner(ctx context.Context, token, email, password string, v
 		return "", store.Session{}, err
 	}
 	if mail.DomainOf(email) == "" {
-		return "", store.Session{}, fmt.Errorf("%q is not an e-mail address", email)
+		return "", store.Session{}, mail.Refuse("%q is not an e-mail address", email)
 	}
 	if err := checkPassword(password, email); err != nil {
 		return "", store.Session{}, err

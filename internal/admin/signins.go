@@ -27,7 +27,7 @@ type signedIn struct {
 }
 
 // ErrSignInAgain means that a person has to sign in at Microsoft once more.
-var ErrSignInAgain = errors.New("the person has to sign in again")
+var ErrSignInAgain = mail.Refuse("the person has to sign in again")
 
 // briefly is how long the command line, which has no process that lives on, keeps a
 // person's access token, sealed and without what renews it.

@@ -32,7 +32,7 @@ const (
 // ErrBearer means that a token opens nothing: it is malformed, unknown, revoked or
 // expired, comes from an address that it was not made for, or its user may not sign
 // in any more. Which of these is not told.
-var ErrBearer = errors.New("this API token is not valid: it is mistyped, expired or revoked, not for this address, or its owner may not sign in any more")
+var ErrBearer = mail.Refuse("this API token is not valid: it is mistyped, expired or revoked, not for this address, or its owner may not sign in any more")
 
 // A Scope is one sort of thing that a token may be good for.
 type Scope struct {
@@ -100,7 +100,7 @@ func ParseNetworks(text string) (list []netip.Prefix, err error) {
 			p, err = addr.Prefix(addr.BitLen())
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%q is neither an address nor a network: write it like 192.0.2.7 or 192.0.2.0/24", word)
+			return nil, mail.Refuse("%q is neither an address nor a network: write it like 192.0.2.7 or 192.0.2.0/24", word)
 		}
 		list = append(list, p.Masked())
 	}
@@ -138,7 +138,7 @@ func (a *Admin) AddToken(ctx context.Context, user store.User, w TokenWish) (tok
 		return "", kept, err
 	}
 	if !added {
-		return "", kept, fmt.Errorf("there are %d API tokens in use already: revoke those that nobody needs first", maxTokens)
+		return "", kept, mail.Refuse("there are %d API tokens in use already: revoke those that nobody needs first", maxTokens)
 	}
 	what := fmt.Sprintf("%s, until %s", strings.Join(kept.Scopes, " "), kept.ExpiresAt.UTC().Format("2006-01-02"))
 	if len(kept.Networks) > 0 {
@@ -154,29 +154,29 @@ var tokenName = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,59}$`)
 // checkWish refuses a token that is wider than who asks for it.
 func (a *Admin) checkWish(ctx context.Context, user store.User, w TokenWish) error {
 	if !slices.Contains([]string{"owner", "security-admin"}, user.Role) || !user.DisabledAt.IsZero() {
-		return fmt.Errorf("%s may not have API tokens: they are for owners and security administrators", user.Email)
+		return mail.Refuse("%s may not have API tokens: they are for owners and security administrators", user.Email)
 	}
 	switch {
 	case !tokenName.MatchString(w.Name):
-		return fmt.Errorf("token name %q cannot be used: write what the token is for, in at most 60 letters, digits, blanks, dots and hyphens", w.Name)
+		return mail.Refuse("token name %q cannot be used: write what the token is for, in at most 60 letters, digits, blanks, dots and hyphens", w.Name)
 	case w.Days < 1 || w.Days > MaxTokenDays:
-		return fmt.Errorf("a token cannot be good for %d days: choose 1 to %d", w.Days, MaxTokenDays)
+		return mail.Refuse("a token cannot be good for %d days: choose 1 to %d", w.Days, MaxTokenDays)
 	case w.Days > DangerDays && slices.ContainsFunc(w.Scopes, Dangerous):
-		return fmt.Errorf("a token with a scope danger:… is good for %d days at most: choose fewer, or leave that scope out", DangerDays)
+		return mail.Refuse("a token with a scope danger:… is good for %d days at most: choose fewer, or leave that scope out", DangerDays)
 	case len(w.From) > maxNetworks:
-		return fmt.Errorf("%d networks are too many: a token may come from %d", len(w.From), maxNetworks)
+		return mail.Refuse("%d networks are too many: a token may come from %d", len(w.From), maxNetworks)
 	case w.Within != nil && !narrower(w.From, w.Within.Networks):
-		return errors.New("the token that asks counts from fewer addresses than that: name networks within its own")
+		return mail.Refuse("the token that asks counts from fewer addresses than that: name networks within its own")
 	case len(w.Scopes) == 0:
-		return errors.New("a token without a scope opens nothing: choose at least one")
+		return mail.Refuse("a token without a scope opens nothing: choose at least one")
 	case w.Tenant == "" && (user.Tenant != "" || user.Role != "owner"):
-		return errors.New("a token for the whole system can only be made by an owner of the whole system: name a tenant")
+		return mail.Refuse("a token for the whole system can only be made by an owner of the whole system: name a tenant")
 	case user.Tenant != "" && user.Tenant != w.Tenant, w.Within != nil && w.Within.Tenant != "" && w.Within.Tenant != w.Tenant:
-		return fmt.Errorf("tenant %s is not known", w.Tenant)
+		return mail.Refuse("tenant %s is not known", w.Tenant)
 	}
 	if w.Tenant != "" {
 		if _, err := a.Store.Tenant(ctx, w.Tenant); errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("tenant %s is not known", w.Tenant)
+			return mail.Refuse("tenant %s is not known", w.Tenant)
 		} else if err != nil {
 			return err
 		}
@@ -186,13 +186,13 @@ func (a *Admin) checkWish(ctx context.Context, user store.User, w TokenWish) err
 		i := slices.IndexFunc(known, func(k Scope) bool { return k.Name == s })
 		switch {
 		case i < 0:
-			return fmt.Errorf("scope %q is not known: there are %s", s, strings.Join(scopeNames(known), ", "))
+			return mail.Refuse("scope %q is not known: there are %s", s, strings.Join(scopeNames(known), ", "))
 		case !slices.Contains(known[i].Roles, user.Role):
-			return fmt.Errorf("scope %s is more than the role %s may do: leave it out", s, user.Role)
+			return mail.Refuse("scope %s is more than the role %s may do: leave it out", s, user.Role)
 		case w.Within != nil && Dangerous(s):
-			return fmt.Errorf("scope %s is given by a person only: make the token in the portal, where a second factor is asked for", s)
+			return mail.Refuse("scope %s is given by a person only: make the token in the portal, where a second factor is asked for", s)
 		case w.Within != nil && !slices.Contains(w.Within.Scopes, s):
-			return fmt.Errorf("scope %s is more than the token that asks has: leave it out, or make the token in the portal", s)
+			return mail.Refuse("scope %s is more than the token that asks has: leave it out, or make the token in the portal", s)
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +21,10 @@ func Roles() []string { return []string{"owner", "security-admin", "helpdesk", "
 func (a *Admin) AddUser(ctx context.Context, email, tenant, role string) (store.User, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if mail.DomainOf(email) == "" {
-		return store.User{}, fmt.Errorf("%q is not an e-mail address", email)
+		return store.User{}, mail.Refuse("%q is not an e-mail address", email)
 	}
 	if !slices.Contains(Roles(), role) {
-		return store.User{}, fmt.Errorf("role %q is not known: there are %s", role, strings.Join(Roles(), ", "))
+		return store.User{}, mail.Refuse("role %q is not known: there are %s", role, strings.Join(Roles(), ", "))
 	}
 	if tenant != "" {
 		t, err := a.Tenant(ctx, tenant)
@@ -40,7 +39,7 @@ func (a *Admin) AddUser(ctx context.Context, email, tenant, role string) (store.
 	u := store.User{ID: string(mail.NewID()), Email: email, Tenant: tenant, Role: role, CreatedAt: a.now()}
 	err := a.Store.AddUser(ctx, u)
 	if errors.Is(err, store.ErrExists) {
-		return u, fmt.Errorf("user %s exists already", u.Email)
+		return u, mail.Refuse("user %s exists already", u.Email)
 	}
 	if err != nil {
 		return u, err
@@ -146,7 +145,7 @@ func (a *Admin) ChangePassword(ctx context.Context, s store.Session, old, passwo
 // of everything stays one.
 func (a *Admin) SetRole(ctx context.Context, email, role string) error {
 	if !slices.Contains(Roles(), role) {
-		return fmt.Errorf("role %q is not known: there are %s", role, strings.Join(Roles(), ", "))
+		return mail.Refuse("role %q is not known: there are %s", role, strings.Join(Roles(), ", "))
 	}
 	if role != "owner" {
 		if err := a.keepsOwner(ctx, email); err != nil {
@@ -205,7 +204,7 @@ func (a *Admin) keepsOwner(ctx context.Context, email string) error {
 		other = other || (owner && u.Email != email)
 	}
 	if is && !other {
-		return fmt.Errorf("%s is the last owner: make another user an owner first", email)
+		return mail.Refuse("%s is the last owner: make another user an owner first", email)
 	}
 	return nil
 }

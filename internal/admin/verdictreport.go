@@ -16,7 +16,7 @@ import (
 // is store.ErrNotFound.
 func (a *Admin) ReportVerdict(ctx context.Context, tenant string, id mail.ID, n int, should mail.Verdict, comment string) (store.VerdictReport, error) {
 	if !slices.Contains(ReportableVerdicts(), should) {
-		return store.VerdictReport{}, fmt.Errorf("a message cannot be reported as %q: choose one of %v", should, ReportableVerdicts())
+		return store.VerdictReport{}, mail.Refuse("a message cannot be reported as %q: choose one of %v", should, ReportableVerdicts())
 	}
 	m, err := a.Store.Message(ctx, tenant, id)
 	if err != nil {
@@ -29,9 +29,9 @@ func (a *Admin) ReportVerdict(ctx context.Context, tenant string, id mail.ID, n 
 	to := m.Recipients[i]
 	switch to.Verdict {
 	case "":
-		return store.VerdictReport{}, fmt.Errorf("it is not judged yet: there is nothing to correct")
+		return store.VerdictReport{}, mail.Refuse("it is not judged yet: there is nothing to correct")
 	case should:
-		return store.VerdictReport{}, fmt.Errorf("it was judged %s already: there is nothing to correct", should)
+		return store.VerdictReport{}, mail.Refuse("it was judged %s already: there is nothing to correct", should)
 	}
 	r := store.VerdictReport{Message: id, N: n, At: a.now(), Actor: a.Actor, Verdict: to.Verdict, Score: to.Score,
 		Should: should, Comment: cut(strings.ToValidUTF8(strings.TrimSpace(comment), "\uFFFD"), 1000)}

@@ -169,7 +169,7 @@ func (a *API) disableDomain(ctx context.Context, v *visit, in *OfDomain) (*answe
 		return nil, err
 	}
 	warning, err := v.DisableDomain(ctx, d.Name)
-	return answer(disabled{d.Name, false, warning}), refused(err)
+	return answer(disabled{d.Name, false, warning.String()}), refused(err)
 }
 
 type step struct {
@@ -195,7 +195,7 @@ func (a *API) testDomain(ctx context.Context, v *visit, in *OfDomain) (*answered
 		t := testedMTA{MTA: viewMTAs(d.MTAs)[i], OK: true, Steps: []step{}}
 		for _, s := range a.TryMTA(ctx, m) {
 			t.OK = t.OK && s.OK
-			t.Steps = append(t.Steps, step{s.Name, s.OK, s.Detail, s.Took.Milliseconds()})
+			t.Steps = append(t.Steps, step{s.Name, s.OK, s.Detail.String(), s.Took.Milliseconds()})
 		}
 		tests = append(tests, t)
 	}
@@ -235,5 +235,5 @@ func (a *API) resolveDomain(ctx context.Context, v *visit, in *OfDomain) (*answe
 	if err != nil && !errors.Is(err, deliver.ErrLoop) {
 		return nil, refused(err)
 	}
-	return answer(resolved{in.Domain, viewMTAs(s.MTAs), s.Warning}), nil
+	return answer(resolved{in.Domain, viewMTAs(s.MTAs), s.Warning.String()}), nil
 }

@@ -57,5 +57,5 @@ func (a *API) rotateKey(ctx context.Context, v *visit, _ *OfTenant) (*answered[n
 
 func (a *API) retireKey(ctx context.Context, v *visit, _ *OfTenant) (*answered[retired], error) {
 	k, warning, err := v.RetireKey(ctx, v.tenant.ID)
-	return answer(retired{v.tenant.ID, k.ID, warning}), refused(err)
+	return answer(retired{v.tenant.ID, k.ID, warning.String()}), refused(err)
 }

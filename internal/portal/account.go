@@ -83,7 +83,7 @@ func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, v *visit
 		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.T(why))
 	}
 	if err != nil {
-		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, sentence(err))
+		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
 	return tell(w, r, "/account", "good", v.words.T("The password is changed. Your other sessions were ended."))
 }

@@ -189,7 +189,7 @@ func (p *Portal) list(r *http.Request, v *visit, row store.TraceRow, allow bool,
 	e, err := v.AddEntry(r.Context(), v.tenant.ID, sender, mail.ListEntry{Allow: allow, Note: "from message " + res.ID})
 	switch {
 	case err != nil:
-		res.Kind, res.Text = "bad", sentence(err)
+		res.Kind, res.Text = "bad", v.words.Wrong(err)
 	case allow:
 		res.Entry, res.Text = e.ID, t("%s is allowed from now on when authentication passes. This message stays as it is.", address(sender))
 	default:

@@ -137,7 +137,7 @@ func (p *Portal) decide(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	err = v.Decide(r.Context(), a, do == "agree")
 	if errors.Is(err, admin.ErrOwnRequest) || errors.Is(err, admin.ErrTooLate) {
-		return p.showApprovals(w, r, v, http.StatusUnprocessableEntity, v.words.T(sentence(err)))
+		return p.showApprovals(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (p *Portal) decide(w http.ResponseWriter, r *http.Request, v *visit) error 
 func (p *Portal) setFourEyes(w http.ResponseWriter, r *http.Request, v *visit) error {
 	on := strings.TrimSpace(r.PostFormValue("on")) == "yes"
 	if err := v.SetFourEyes(r.Context(), on); err != nil {
-		return p.showApprovals(w, r, v, http.StatusUnprocessableEntity, v.words.T(sentence(err)))
+		return p.showApprovals(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
 	if on {
 		return tell(w, r, "/approvals", "good", v.words.T("From now on a second person has to agree to weighty things."))

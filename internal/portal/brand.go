@@ -42,7 +42,7 @@ func (p *Portal) setLook(w http.ResponseWriter, r *http.Request, v *visit) error
 		err = v.SetBrand(r.Context(), v.tenant.ID, name, accent, logo)
 	}
 	if err != nil {
-		return p.showLook(w, r, v, http.StatusUnprocessableEntity, lookPage{Name: name, Accent: accent, Why: sentence(err)})
+		return p.showLook(w, r, v, http.StatusUnprocessableEntity, lookPage{Name: name, Accent: accent, Why: v.words.Wrong(err)})
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/look", "good", v.words.T("The look is kept. It shows here, on recipients' pages and in their mail."))
 }

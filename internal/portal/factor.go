@@ -61,7 +61,7 @@ func (p *Portal) factor(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	recovery, err := v.SetFactor(r.Context(), v.user.Email, page.Secret, strings.ReplaceAll(r.PostFormValue("code"), " ", ""), v.session.Hash)
 	if errors.Is(err, admin.ErrCode) {
-		page.Why = v.words.T(sentence(err))
+		page.Why = v.words.Wrong(err)
 		return p.showFactor(w, http.StatusUnprocessableEntity, page, fmt.Sprintf("otpauth://totp/Postern:%s?issuer=Postern&secret=%s", v.user.Email, page.Secret))
 	}
 	if err != nil {

@@ -45,7 +45,7 @@ func (p *Portal) guide(w http.ResponseWriter, r *http.Request, v *visit) error {
 	page.Checked = report != nil
 	steps, err := exchange.Guide(spec, mtas, "", report)
 	if err != nil {
-		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: sentence(err)})
+		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: v.words.Wrong(err)})
 	}
 	for _, s := range steps {
 		if n := len(page.Sections); n == 0 || page.Sections[n-1].Title != s.Section {

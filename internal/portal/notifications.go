@@ -75,7 +75,7 @@ func (p *Portal) changeNotifications(w http.ResponseWriter, r *http.Request, v *
 		}
 		_, secret, err := v.AddReceiver(ctx, t, r.PostFormValue("to"), topics, r.PostFormValue("system") != "" && v.user.Tenant == "")
 		if err != nil {
-			return p.showNotifications(w, r, v, http.StatusUnprocessableEntity, notificationsPage{Why: sentence(err), Given: r.PostFormValue("to")})
+			return p.showNotifications(w, r, v, http.StatusUnprocessableEntity, notificationsPage{Why: v.words.Wrong(err), Given: r.PostFormValue("to")})
 		}
 		if secret != "" {
 			return p.showNotifications(w, r, v, http.StatusOK, notificationsPage{Secret: secret})
@@ -83,7 +83,7 @@ func (p *Portal) changeNotifications(w http.ResponseWriter, r *http.Request, v *
 		return tell(w, r, to, "good", v.words.T("Added. Send a test to see that it arrives."))
 	case "remove":
 		if err := v.RemoveReceiver(ctx, t, r.PostFormValue("id")); err != nil {
-			return p.showNotifications(w, r, v, http.StatusUnprocessableEntity, notificationsPage{Why: sentence(err)})
+			return p.showNotifications(w, r, v, http.StatusUnprocessableEntity, notificationsPage{Why: v.words.Wrong(err)})
 		}
 		return tell(w, r, to, "good", v.words.T("Removed."))
 	case "test":
@@ -103,7 +103,7 @@ func (p *Portal) testNotification(w http.ResponseWriter, r *http.Request, v *vis
 	}
 	to := "/t/" + v.tenant.ID + "/notifications"
 	if err := p.TellNow(r.Context(), v.tenant.ID, all[i]); err != nil {
-		return tell(w, r, to, "bad", v.words.T("The test could not be sent: %s", sentence(err)))
+		return tell(w, r, to, "bad", v.words.T("The test could not be sent: %s", v.words.Wrong(err)))
 	}
 	if all[i].URL != "" {
 		return tell(w, r, to, "good", v.words.T("The program took the test."))

@@ -80,7 +80,7 @@ func (p *Portal) addPasskey(w http.ResponseWriter, r *http.Request, v *visit) er
 	if err != nil {
 		why, status := refusal(err)
 		if why == "" {
-			why, status = sentence(err), http.StatusUnprocessableEntity
+			why, status = v.words.Wrong(err), http.StatusUnprocessableEntity
 		}
 		return p.showPasskey(w, r, v, status, v.words.T(why))
 	}
@@ -106,7 +106,7 @@ func (p *Portal) removePasskey(w http.ResponseWriter, r *http.Request, v *visit)
 	case errors.Is(err, store.ErrNotFound):
 		return errMissing
 	case err != nil:
-		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.T(sentence(err)))
+		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
 	return tell(w, r, "/account", "good", v.words.T("The passkey is removed and opens nothing any more."))
 }

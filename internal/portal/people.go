@@ -95,7 +95,7 @@ func (p *Portal) savePeople(w http.ResponseWriter, r *http.Request, v *visit) er
 		return errBad
 	}
 	if err != nil {
-		page.Why = sentence(err)
+		page.Why = v.words.Wrong(err)
 		return p.showPeople(w, r, v, http.StatusUnprocessableEntity, page)
 	}
 	return tell(w, r, "/t/"+t+"/people", "good", v.words.T("Kept. It counts for mail from now on. Undo takes it back."))

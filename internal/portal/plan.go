@@ -143,7 +143,7 @@ func (p *Portal) saveDomain(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	if err == nil && len(mtas) == 0 { // found by itself, and shown first where there is something to think of
 		s, err := v.ResolveDomain(r.Context(), g.Name)
-		if err != nil || s.Warning != "" || len(s.MTAs) == 0 {
+		if err != nil || s.Warning.Format != "" || len(s.MTAs) == 0 {
 			return p.resolve(w, r, v, page)
 		}
 		mtas = s.MTAs
@@ -159,7 +159,7 @@ func (p *Portal) saveDomain(w http.ResponseWriter, r *http.Request, v *visit) er
 		_, err = v.AddDomain(r.Context(), mail.Domain{Name: g.Name, Tenant: v.tenant.ID, Architecture: mail.Architecture(r.PostFormValue("architecture")), MTAs: mtas})
 	}
 	if err != nil {
-		page.Why = sentence(err)
+		page.Why = v.words.Wrong(err)
 		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, page)
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/inbound/plan", "good", v.words.T("Domain %s is kept. Test its connection, then enable it.", g.Name))
@@ -169,13 +169,13 @@ func (p *Portal) resolve(w http.ResponseWriter, r *http.Request, v *visit, page 
 	s, err := v.ResolveDomain(r.Context(), page.Given.Name)
 	switch {
 	case errors.Is(err, deliver.ErrLoop):
-		page.Warning = sentence(err)
+		page.Warning = v.words.Wrong(err)
 		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, page)
 	case err != nil:
-		page.Why = sentence(err)
+		page.Why = v.words.Wrong(err)
 		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, page)
 	}
-	page.Given, page.Warning = given(page.Given.Name, s.MTAs), s.Warning
+	page.Given, page.Warning = given(page.Given.Name, s.MTAs), v.words.Said(s.Warning)
 	return p.showPlan(w, r, v, http.StatusOK, page)
 }
 
@@ -236,7 +236,7 @@ func (p *Portal) switchDomain(w http.ResponseWriter, r *http.Request, v *visit) 
 		}
 		key, err := v.EnableDomain(r.Context(), d.Name)
 		if err != nil {
-			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: sentence(err)})
+			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: v.words.Wrong(err)})
 		}
 		shown := slices.ContainsFunc(had, func(k mail.Key) bool { return k.ID == key.KeyID }) // to whoever made it
 		if key.Key != "" && !shown {
@@ -246,12 +246,12 @@ func (p *Portal) switchDomain(w http.ResponseWriter, r *http.Request, v *visit) 
 	case "disable":
 		warning, err := v.DisableDomain(r.Context(), d.Name)
 		if err != nil {
-			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: sentence(err)})
+			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: v.words.Wrong(err)})
 		}
-		return tell(w, r, back, "warn", warning)
+		return tell(w, r, back, "warn", v.words.Said(warning))
 	case "remove":
 		if err := v.RemoveDomain(r.Context(), d.Name); err != nil {
-			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: sentence(err)})
+			return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: v.words.Wrong(err)})
 		}
 		return tell(w, r, back, "good", t("%s is forgotten here.", d.Name))
 	}
@@ -296,7 +296,7 @@ func (p *Portal) testDomain(w http.ResponseWriter, r *http.Request, v *visit) er
 func (p *Portal) rotateKey(w http.ResponseWriter, r *http.Request, v *visit) error {
 	key, err := v.RotateKey(r.Context(), v.tenant.ID)
 	if err != nil {
-		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: sentence(err)})
+		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: v.words.Wrong(err)})
 	}
 	return p.showPlan(w, r, v, http.StatusOK, planPage{Shown: key})
 }
@@ -304,10 +304,10 @@ func (p *Portal) rotateKey(w http.ResponseWriter, r *http.Request, v *visit) err
 func (p *Portal) retireKey(w http.ResponseWriter, r *http.Request, v *visit) error {
 	key, warning, err := v.RetireKey(r.Context(), v.tenant.ID)
 	if err != nil {
-		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: sentence(err)})
+		return p.showPlan(w, r, v, http.StatusUnprocessableEntity, planPage{Why: v.words.Wrong(err)})
 	}
-	if warning != "" {
-		return tell(w, r, "/t/"+v.tenant.ID+"/inbound/plan", "warn", warning)
+	if warning.Format != "" {
+		return tell(w, r, "/t/"+v.tenant.ID+"/inbound/plan", "warn", v.words.Said(warning))
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/inbound/plan", "good", v.words.T("Key %s is retired. Mail that still carries it is held, with an alarm.", key.ID))
 }

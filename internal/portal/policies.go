@@ -101,7 +101,7 @@ func (p *Portal) showPolicies(w http.ResponseWriter, r *http.Request, v *visit, 
 			_, err = admin.Chosen(rules, page.At, choices)
 		}
 		if err != nil {
-			page.Why, choices, status = sentence(err), admin.ChoicesAt(rules, page.At), http.StatusUnprocessableEntity
+			page.Why, choices, status = v.words.Wrong(err), admin.ChoicesAt(rules, page.At), http.StatusUnprocessableEntity
 		}
 	}
 	page.Rows = v.policyRows(rules, page.At, choices)
@@ -177,19 +177,19 @@ func (p *Portal) savePolicies(w http.ResponseWriter, r *http.Request, v *visit) 
 	at := scopeOf(r.PostFormValue("at"), rules)
 	choices, err := readChoices(r.PostForm, rules, at)
 	if err != nil {
-		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, url.Values{"at": {scopeName(at)}}, policiesPage{Why: sentence(err)})
+		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, url.Values{"at": {scopeName(at)}}, policiesPage{Why: v.words.Wrong(err)})
 	}
 	if r.PostFormValue("sure") != "yes" {
 		page := policyConfirm{shell: p.shell(r, v, "Save this policy?"), At: scopeName(at), Title: v.scopeTitle(at)}
 		if page.Preview, err = p.previewOf(r, v, rules, at, choices, ""); err != nil {
-			return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, r.PostForm, policiesPage{Why: sentence(err)})
+			return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, r.PostForm, policiesPage{Why: v.words.Wrong(err)})
 		}
 		next, _ := admin.Chosen(rules, at, choices) // checked by previewOf
 		page.Diff = diffChoices(rules, next, at)
 		return p.render(w, http.StatusOK, "policy-confirm", page)
 	}
 	if _, err := v.SetChoices(r.Context(), v.tenant.ID, at, choices); err != nil {
-		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, r.PostForm, policiesPage{Why: sentence(err)})
+		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, r.PostForm, policiesPage{Why: v.words.Wrong(err)})
 	}
 	return p.toPolicies(w, r, v, at, v.words.T("Kept. It counts for mail from now on. Undo takes it back."))
 }
@@ -213,7 +213,7 @@ func (p *Portal) undoPolicies(w http.ResponseWriter, r *http.Request, v *visit) 
 		return errBad
 	}
 	if _, err := v.UndoRules(r.Context(), v.tenant.ID, seq); err != nil {
-		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, url.Values{}, policiesPage{Why: sentence(err)})
+		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, url.Values{}, policiesPage{Why: v.words.Wrong(err)})
 	}
 	return p.toPolicies(w, r, v, mail.Scope{Kind: mail.ScopeTenant}, v.words.T("Taken back. The rules are as they were before that change."))
 }
@@ -238,7 +238,7 @@ func (p *Portal) changeScope(w http.ResponseWriter, r *http.Request, v *visit) e
 	}
 	if err != nil {
 		back := url.Values{"at": {r.PostFormValue("at")}}
-		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, back, policiesPage{Why: sentence(err), Given: givenPolicies{Group: name, Members: members}})
+		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, back, policiesPage{Why: v.words.Wrong(err), Given: givenPolicies{Group: name, Members: members}})
 	}
 	return p.toPolicies(w, r, v, at, v.words.T("Kept. It counts for mail from now on. Undo takes it back."))
 }
@@ -259,7 +259,7 @@ func (p *Portal) switchBypass(w http.ResponseWriter, r *http.Request, v *visit) 
 	why := r.PostFormValue("why")
 	b, err := v.StartBypass(r.Context(), v.tenant.ID, time.Duration(hours)*time.Hour, r.PostFormValue("malware") != "", why)
 	if err != nil {
-		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, url.Values{}, policiesPage{Why: sentence(err), Given: givenPolicies{Why: why}})
+		return p.showPolicies(w, r, v, http.StatusUnprocessableEntity, url.Values{}, policiesPage{Why: v.words.Wrong(err), Given: givenPolicies{Why: why}})
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/policies", "warn", v.words.T("The bypass is on until %s. It ends by itself.", b.Until.Format("2006-01-02 15:04 UTC")))
 }

@@ -60,7 +60,7 @@ func (p *Portal) saveProvider(w http.ResponseWriter, r *http.Request, v *visit) 
 		err = v.SetProvider(r.Context(), given, r.PostFormValue("secret"))
 	}
 	if err != nil {
-		return p.showProvider(w, r, v, http.StatusUnprocessableEntity, given, r.PostFormValue("roles"), sentence(err))
+		return p.showProvider(w, r, v, http.StatusUnprocessableEntity, given, r.PostFormValue("roles"), v.words.Wrong(err))
 	}
 	return tell(w, r, "/provider", "good", v.words.T("The provider answers and is kept. The sign-in page shows its button now."))
 }

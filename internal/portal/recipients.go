@@ -100,7 +100,7 @@ func (p *Portal) setRecipients(w http.ResponseWriter, r *http.Request, v *visit)
 		}
 	}
 	if err := v.SetRecipients(r.Context(), v.tenant.ID, rules); err != nil {
-		return p.showRecipients(w, r, v, http.StatusUnprocessableEntity, recipientsPage{Rules: rules, Habit: h, Why: sentence(err)})
+		return p.showRecipients(w, r, v, http.StatusUnprocessableEntity, recipientsPage{Rules: rules, Habit: h, Why: v.words.Wrong(err)})
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/inbound/recipients", "good", v.words.T("Kept. It counts from now on."))
 }

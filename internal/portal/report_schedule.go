@@ -58,7 +58,7 @@ func (p *Portal) saveSchedule(w http.ResponseWriter, r *http.Request, v *visit) 
 	hour, _ := strconv.Atoi(r.PostFormValue("hour"))
 	plan := report.Schedule{Every: r.PostFormValue("every"), Hour: hour, Language: r.PostFormValue("language"), To: strings.Fields(r.PostFormValue("to"))}
 	if err := v.SetReportSchedule(r.Context(), v.tenant.ID, plan); err != nil {
-		return p.showSchedule(w, r, v, http.StatusUnprocessableEntity, plan, sentence(err))
+		return p.showSchedule(w, r, v, http.StatusUnprocessableEntity, plan, v.words.Wrong(err))
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/reports/schedule", "good", v.words.T("It is kept."))
 }

@@ -59,7 +59,7 @@ func (p *Portal) answerRequest(w http.ResponseWriter, r *http.Request, v *visit)
 		return p.showRequests(w, r, v, http.StatusOK, res)
 	case "decline":
 		if err := v.Decline(r.Context(), v.tenant.ID, row.ID, row.N, r.PostFormValue("answer")); err != nil {
-			res.Kind, res.Text = "bad", sentence(err)
+			res.Kind, res.Text = "bad", v.words.Wrong(err)
 			return p.showRequests(w, r, v, http.StatusUnprocessableEntity, res)
 		}
 		res.Text = v.words.T("Declined. The recipient reads your sentence.")

@@ -82,7 +82,7 @@ func (p *Portal) countGoing(ctx context.Context, tenant string, k mail.Keep, pag
 func (p *Portal) saveRetention(w http.ResponseWriter, r *http.Request, v *visit) error {
 	k, err := readKeep(r)
 	if err != nil {
-		return p.showRetention(w, r, v, http.StatusUnprocessableEntity, k, retentionPage{Why: sentence(err)})
+		return p.showRetention(w, r, v, http.StatusUnprocessableEntity, k, retentionPage{Why: v.words.Wrong(err)})
 	}
 	page := retentionPage{Ask: true}
 	if err := p.countGoing(r.Context(), v.tenant.ID, k, &page); err != nil {
@@ -92,7 +92,7 @@ func (p *Portal) saveRetention(w http.ResponseWriter, r *http.Request, v *visit)
 		return p.showRetention(w, r, v, http.StatusOK, k, retentionPage{Ask: true})
 	}
 	if _, err := v.SetKeep(r.Context(), v.tenant.ID, k); err != nil {
-		return p.showRetention(w, r, v, http.StatusUnprocessableEntity, k, retentionPage{Why: sentence(err)})
+		return p.showRetention(w, r, v, http.StatusUnprocessableEntity, k, retentionPage{Why: v.words.Wrong(err)})
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/retention", "good", v.words.T("Kept. What is over its time goes within some minutes."))
 }

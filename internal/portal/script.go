@@ -52,7 +52,7 @@ func (p *Portal) takeReport(w http.ResponseWriter, r *http.Request, v *visit) er
 	case errors.Is(err, admin.ErrScriptUsed):
 		return answerJSON(w, http.StatusConflict, map[string]string{"error": sentence(admin.ErrScriptUsed)})
 	case errors.Is(err, admin.ErrScriptToken):
-		return answerJSON(w, http.StatusUnauthorized, map[string]string{"error": sentence(err)})
+		return answerJSON(w, http.StatusUnauthorized, map[string]string{"error": v.words.Wrong(err)})
 	case errors.As(err, &told):
 		return answerJSON(w, http.StatusUnprocessableEntity, map[string]string{"error": told.Error()})
 	}

@@ -234,7 +234,7 @@ func (p *Portal) saveFilter(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	f.Query = readMailFilter(queryOf(r.PostFormValue("query"))).encode("")
 	if err := v.SaveFilter(r.Context(), f); err != nil {
-		return tell(w, r, back+"?"+f.Query, "bad", sentence(err))
+		return tell(w, r, back+"?"+f.Query, "bad", v.words.Wrong(err))
 	}
 	return tell(w, r, back+"?"+f.Query, "good", v.words.T("The search is saved."))
 }

@@ -44,7 +44,7 @@ func (p *Portal) addSender(w http.ResponseWriter, r *http.Request, v *visit) err
 		return p.showSenders(w, r, v, http.StatusOK, sendersPage{Warning: v.words.T(warning), Given: g})
 	}
 	if _, err := v.AddEntry(r.Context(), v.tenant.ID, g.Sender, e); err != nil {
-		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: sentence(err), Given: g})
+		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: v.words.Wrong(err), Given: g})
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/senders", "good", v.words.T("Kept. It counts for mail from now on."))
 }
@@ -58,7 +58,7 @@ func cutTo(s string, n int) string {
 
 func (p *Portal) removeSender(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := v.RemoveEntry(r.Context(), v.tenant.ID, r.PathValue("id")); err != nil {
-		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: sentence(err)})
+		return p.showSenders(w, r, v, http.StatusUnprocessableEntity, sendersPage{Why: v.words.Wrong(err)})
 	}
 	return tell(w, r, "/t/"+v.tenant.ID+"/senders", "good", v.words.T("Removed."))
 }

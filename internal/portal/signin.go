@@ -186,7 +186,7 @@ func (p *Portal) setup(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err != nil {
 		why, status := refusal(err)
 		if why == "" {
-			why, status = sentence(err), http.StatusUnprocessableEntity
+			why, status = v.words.Wrong(err), http.StatusUnprocessableEntity
 		}
 		page.Why = v.words.T(why)
 		return p.render(w, status, "setup", page)
@@ -215,7 +215,7 @@ func (p *Portal) invitation(w http.ResponseWriter, r *http.Request, v *visit) er
 	if err != nil {
 		why, status := refusal(err)
 		if why == "" {
-			why, status = sentence(err), http.StatusUnprocessableEntity
+			why, status = v.words.Wrong(err), http.StatusUnprocessableEntity
 		}
 		page.Why = v.words.T(why)
 		return p.render(w, status, "invitation", page)

@@ -72,7 +72,7 @@ func (p *Portal) setTenant(w http.ResponseWriter, r *http.Request, v *visit) err
 		_, err = v.SetTenant(r.Context(), v.tenant.ID, r.PostFormValue("name"), l)
 	}
 	if err != nil {
-		return p.showTenant(w, r, v, http.StatusUnprocessableEntity, tenantPage{Name: r.PostFormValue("name"), Limits: l, Why: sentence(err)})
+		return p.showTenant(w, r, v, http.StatusUnprocessableEntity, tenantPage{Name: r.PostFormValue("name"), Limits: l, Why: v.words.Wrong(err)})
 	}
 	return tell(w, r, "/tenants/"+v.tenant.ID, "good", v.words.T("The tenant's settings are kept. All nodes follow within a second."))
 }
@@ -105,7 +105,7 @@ func (p *Portal) exportTenant(w http.ResponseWriter, r *http.Request, v *visit) 
 
 func (p *Portal) removeTenant(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := v.RemoveTenant(r.Context(), v.tenant.ID, r.PostFormValue("typed")); err != nil {
-		return p.showTenant(w, r, v, http.StatusUnprocessableEntity, tenantPage{Name: v.tenant.Name, Limits: v.tenant.Limits, WhyNot: sentence(err)})
+		return p.showTenant(w, r, v, http.StatusUnprocessableEntity, tenantPage{Name: v.tenant.Name, Limits: v.tenant.Limits, WhyNot: v.words.Wrong(err)})
 	}
 	return tell(w, r, "/tenants", "good", v.words.T("Tenant %s is removed. Its key is destroyed, so nothing sealed of it can be opened any more.", v.tenant.Name))
 }

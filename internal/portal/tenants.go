@@ -127,7 +127,7 @@ func (p *Portal) addTenant(w http.ResponseWriter, r *http.Request, v *visit) err
 	name := r.PostFormValue("name")
 	t, err := v.AddTenant(r.Context(), name)
 	if err != nil {
-		return p.showTenants(w, r, v, http.StatusUnprocessableEntity, tenantsPage{Why: sentence(err), Name: name})
+		return p.showTenants(w, r, v, http.StatusUnprocessableEntity, tenantsPage{Why: v.words.Wrong(err), Name: name})
 	}
 	return tell(w, r, "/t/"+t.ID+"/inbound/plan", "good", v.words.T("Tenant %s is added. Next: its domain, and where its mail is delivered.", t.Name))
 }

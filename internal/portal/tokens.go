@@ -98,7 +98,7 @@ func (p *Portal) addToken(w http.ResponseWriter, r *http.Request, v *visit) erro
 		secret, kept, err = v.AddToken(r.Context(), v.user, wish)
 	}
 	if err != nil {
-		return p.showTokens(w, r, v, http.StatusUnprocessableEntity, tokensPage{Why: sentence(err), Given: wish, From: r.PostFormValue("from")})
+		return p.showTokens(w, r, v, http.StatusUnprocessableEntity, tokensPage{Why: v.words.Wrong(err), Given: wish, From: r.PostFormValue("from")})
 	}
 	return p.showTokens(w, r, v, http.StatusOK, tokensPage{
 		Given: admin.TokenWish{Days: admin.TokenDays, Tenant: v.user.Tenant},

@@ -122,7 +122,7 @@ func (p *Portal) changeUser(w http.ResponseWriter, r *http.Request, v *visit, do
 	}
 	done, err := do(u)
 	if err != nil {
-		return p.showUser(w, r, v, http.StatusUnprocessableEntity, u, v.words.T(sentence(err)))
+		return p.showUser(w, r, v, http.StatusUnprocessableEntity, u, v.words.Wrong(err))
 	}
 	return tell(w, r, "/users/"+u.Email, "good", done)
 }

@@ -113,7 +113,7 @@ func (p *Portal) addUser(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	u, err := v.AddUser(r.Context(), given.Email, given.Tenant, given.Role)
 	if err != nil {
-		return p.showUsers(w, r, v, http.StatusUnprocessableEntity, usersPage{Why: sentence(err), Given: given})
+		return p.showUsers(w, r, v, http.StatusUnprocessableEntity, usersPage{Why: v.words.Wrong(err), Given: given})
 	}
 	return p.invite(w, r, v, u.Email)
 }

@@ -58,7 +58,7 @@ func (p *Portal) reportVerdict(w http.ResponseWriter, r *http.Request, v *visit)
 		return errMissing
 	}
 	if err != nil {
-		page.Why = sentence(err)
+		page.Why = v.words.Wrong(err)
 		return p.render(w, http.StatusUnprocessableEntity, "message", page)
 	}
 	text := v.words.T("Thank you. The report is kept, and counts in the accuracy figures.")

@@ -3,7 +3,6 @@ package deliver
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -147,7 +146,7 @@ func (s *Sender) dial(ctx context.Context, at netip.AddrPort, patience time.Dura
 	return nc.(*net.TCPConn), nil // with TCP_NODELAY, as Go sets it
 }
 
-var errNoSource = errors.New("no source address of the MTA's address family is configured")
+var errNoSource = mail.Refuse("no source address of the MTA's address family is configured")
 
 func (s *Sender) source(is4 bool) (netip.Addr, bool) {
 	n := int(s.turn.Add(1))
@@ -178,7 +177,7 @@ func (s *Sender) tlsConfig(mta mail.MTA) *tls.Config {
 // startTLS encrypts the session (RFC 3207). There is no way on without it.
 func (c *conn) startTLS(ctx context.Context, conf *tls.Config) (*tls.Conn, *hopError) {
 	if !c.ext.startTLS {
-		return nil, &hopError{stage: "STARTTLS", err: errors.New("the MTA does not offer STARTTLS; nothing is sent in plaintext")}
+		return nil, &hopError{stage: "STARTTLS", err: mail.Refuse("the MTA does not offer STARTTLS; nothing is sent in plaintext")}
 	}
 	r, err := c.command("STARTTLS", c.times.Hello, "STARTTLS")
 	if err != nil {
@@ -188,7 +187,7 @@ func (c *conn) startTLS(ctx context.Context, conf *tls.Config) (*tls.Conn, *hopE
 		return nil, &hopError{stage: "STARTTLS", reply: r}
 	}
 	if c.br.Buffered() > 0 { // somebody put replies in before the encryption (CVE-2011-0411)
-		return nil, &hopError{stage: "STARTTLS", err: errors.New("the MTA sent plaintext after it agreed to TLS: somebody may be in between")}
+		return nil, &hopError{stage: "STARTTLS", err: mail.Refuse("the MTA sent plaintext after it agreed to TLS: somebody may be in between")}
 	}
 	tc := tls.Client(c.nc, conf)
 	c.wait(c.times.Hello)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"postern/internal/guard"
+	"postern/internal/mail"
 )
 
 // hopError says why an MTA could not be used for a transaction. It is about the
@@ -28,7 +29,15 @@ func (e *hopError) Error() string {
 	if e.reply != nil {
 		return fmt.Sprintf("answered %s with %s", e.stage, e.reply)
 	}
-	return e.stage + ": " + words(e.err)
+	return e.stage + ": " + words(e.err).Error()
+}
+
+// Told is what happened, without the stage where the hop said nothing.
+func (e *hopError) Told() mail.Sentence {
+	if e.reply != nil {
+		return mail.Say("Answered %s with %s.", e.stage, e.reply)
+	}
+	return mail.Told(words(e.err))
 }
 
 func (e *hopError) Unwrap() error { return e.err }
@@ -45,45 +54,45 @@ func isTimeout(err error) bool {
 }
 
 // words tells a connection's end so that an administrator knows what to look at.
-func words(err error) string {
+func words(err error) error {
 	var dnsErr *net.DNSError
 	var refused *guard.Refused
 	switch {
 	case errors.As(err, &refused):
-		return refused.Error()
+		return refused
 	case errors.As(err, &dnsErr):
 		return dnsWords(dnsErr)
 	case errors.Is(err, context.Canceled):
-		return "interrupted, this relay is stopping"
+		return mail.Refuse("interrupted, this relay is stopping")
 	case isTimeout(err):
-		return "no answer in time"
+		return mail.Refuse("no answer in time")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
+		return mail.Refuse("connection refused")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the MTA closed the connection"
+		return mail.Refuse("the MTA closed the connection")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return "no route to the MTA"
+		return mail.Refuse("no route to the MTA")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "the configured source address is not on this machine"
+		return mail.Refuse("the configured source address is not on this machine")
 	}
-	if text, ok := tlsWords(err); ok {
-		return text
+	if told, ok := tlsWords(err); ok {
+		return told
 	}
-	return clip(clean([]byte(err.Error())), 300)
+	return errors.New(clip(clean([]byte(err.Error())), 300))
 }
 
-func dnsWords(e *net.DNSError) string {
+func dnsWords(e *net.DNSError) error {
 	if e.IsNotFound {
-		return fmt.Sprintf("the name %s has no address", e.Name)
+		return mail.Refuse("the name %s has no address", e.Name)
 	}
 	if e.IsTimeout {
-		return fmt.Sprintf("DNS did not answer for %s in time", e.Name)
+		return mail.Refuse("DNS did not answer for %s in time", e.Name)
 	}
-	return fmt.Sprintf("DNS could not answer for %s: %s", e.Name, e.Err)
+	return mail.Refuse("DNS could not answer for %s: %s", e.Name, e.Err)
 }
 
 // tlsWords explains a failed TLS handshake.
-func tlsWords(err error) (string, bool) {
+func tlsWords(err error) (error, bool) {
 	var (
 		invalid   x509.CertificateInvalidError
 		name      x509.HostnameError
@@ -95,28 +104,28 @@ func tlsWords(err error) (string, bool) {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		now := time.Now()
 		if invalid.Cert != nil && now.Before(invalid.Cert.NotBefore) {
-			return "the MTA's certificate is not valid before " + invalid.Cert.NotBefore.UTC().Format(time.RFC3339), true
+			return mail.Refuse("the MTA's certificate is not valid before %s", invalid.Cert.NotBefore.UTC().Format(time.RFC3339)), true
 		}
 		if invalid.Cert != nil {
-			return "the MTA's certificate expired on " + invalid.Cert.NotAfter.UTC().Format(time.RFC3339), true
+			return mail.Refuse("the MTA's certificate expired on %s", invalid.Cert.NotAfter.UTC().Format(time.RFC3339)), true
 		}
-		return "the MTA's certificate has expired", true
+		return mail.Refuse("the MTA's certificate has expired"), true
 	case errors.As(err, &name):
-		return fmt.Sprintf("the MTA's certificate is for %s, not for %s", certNames(name.Certificate), name.Host), true
+		return mail.Refuse("the MTA's certificate is for %s, not for %s", certNames(name.Certificate), name.Host), true
 	case errors.As(err, &unknown):
-		return "the MTA's certificate is not from a trusted CA", true
+		return mail.Refuse("the MTA's certificate is not from a trusted CA"), true
 	case errors.As(err, &recordErr):
-		return "the MTA does not speak TLS after it agreed to", true
+		return mail.Refuse("the MTA does not speak TLS after it agreed to"), true
 	case errors.As(err, &alert):
-		return "the MTA refused the TLS handshake: " + alert.Error(), true
+		return mail.Refuse("the MTA refused the TLS handshake: %s", alert.Error()), true
 	case errors.As(err, &invalid):
-		return "the MTA's certificate is not valid: " + clip(clean([]byte(invalid.Error())), 200), true
+		return mail.Refuse("the MTA's certificate is not valid: %s", clip(clean([]byte(invalid.Error())), 200)), true
 	}
 	text := err.Error()
 	if strings.Contains(text, "protocol version not supported") || strings.Contains(text, "unsupported versions") {
-		return "the MTA does not speak a TLS version that we accept", true
+		return mail.Refuse("the MTA does not speak a TLS version that we accept"), true
 	}
-	return "", false
+	return nil, false
 }
 
 func certNames(cert *x509.Certificate) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 type Step struct {
 	Name   string        `json:"name"` // "DNS", "Connect", "Greeting", "EHLO", "STARTTLS", "Certificate", "EHLO over TLS", "Conclusion"
 	OK     bool          `json:"ok"`
-	Detail string        `json:"detail"` // a sentence; quotes the MTA, so escape it
+	Detail mail.Sentence `json:"detail"` // quotes the MTA, so escape it
 	Took   time.Duration `json:"took"`
 }
 
@@ -31,9 +30,9 @@ func (s *Sender) Test(ctx context.Context, mta mail.MTA) []Step {
 	defer cancel()
 	p := &probe{s: s, ctx: ctx, mta: mta}
 	p.run()
-	verdict := Step{Name: "Conclusion", OK: true, Detail: "Mail can be sent to " + mta.Address() + "."}
+	verdict := Step{Name: "Conclusion", OK: true, Detail: mail.Say("Mail can be sent to %s.", mta.Address())}
 	if last := p.steps[len(p.steps)-1]; !last.OK {
-		verdict = Step{Name: "Conclusion", Detail: fmt.Sprintf("Mail cannot be sent to %s as things are: the step %s failed.", mta.Address(), last.Name)}
+		verdict = Step{Name: "Conclusion", Detail: mail.Say("Mail cannot be sent to %s as things are: the step %s failed.", mta.Address(), last.Name)}
 	}
 	return append(p.steps, verdict)
 }
@@ -49,14 +48,14 @@ type probe struct {
 }
 
 // step runs f and notes what it found; it reports whether to go on.
-func (p *probe) step(name string, f func() (string, error)) bool {
+func (p *probe) step(name string, f func() (mail.Sentence, error)) bool {
 	began := time.Now()
 	detail, err := f()
 	st := Step{Name: name, OK: err == nil, Detail: detail, Took: time.Since(began)}
 	if err != nil {
-		st.Detail = strings.TrimSpace(detail + " " + sentence(words(err)))
+		st.Detail = mail.Told(words(err))
 		if e, ok := err.(*hopError); ok {
-			st.Detail = sentence(strings.TrimPrefix(e.Error(), e.stage+": "))
+			st.Detail = e.Told()
 		}
 	}
 	p.steps = append(p.steps, st)
@@ -67,23 +66,23 @@ func (p *probe) run() {
 	var addrs []string
 	times := p.s.Timeouts.orDefault()
 	times.Greeting, times.Hello = min(times.Greeting, testPatience), min(times.Hello, testPatience)
-	ok := p.step("DNS", func() (string, error) {
+	ok := p.step("DNS", func() (mail.Sentence, error) {
 		ats, err := p.s.addrs(p.ctx, p.mta, testPatience)
 		if err != nil {
-			return "", err
+			return mail.Sentence{}, err
 		}
 		for _, at := range ats {
 			addrs = append(addrs, at.Addr().String())
 		}
-		return fmt.Sprintf("%s is at %s.", p.mta.Host, strings.Join(addrs, ", ")), nil
+		return mail.Say("%s is at %s.", p.mta.Host, strings.Join(addrs, ", ")), nil
 	})
-	ok = ok && p.step("Connect", func() (string, error) { return p.connect(times) })
+	ok = ok && p.step("Connect", func() (mail.Sentence, error) { return p.connect(times) })
 	if !ok {
 		return
 	}
 	defer func() { p.c.quit() }()
 	defer p.c.use(p.ctx)()
-	ok = p.step("Greeting", func() (string, error) {
+	ok = p.step("Greeting", func() (mail.Sentence, error) {
 		r, bad := p.c.greet()
 		return told(r, bad)
 	})
@@ -93,14 +92,14 @@ func (p *probe) run() {
 	}
 	conf := p.s.tlsConfig(p.mta)
 	conf.ClientSessionCache = nil // a person wants to see the certificate checked
-	ok = p.step("STARTTLS", func() (string, error) { return p.encrypt(conf) })
+	ok = p.step("STARTTLS", func() (mail.Sentence, error) { return p.encrypt(conf) })
 	ok = ok && p.step("Certificate", p.certificate)
 	if ok {
 		p.hello("EHLO over TLS")
 	}
 }
 
-func (p *probe) connect(times Timeouts) (string, error) {
+func (p *probe) connect(times Timeouts) (mail.Sentence, error) {
 	ats, err := p.s.addrs(p.ctx, p.mta, testPatience)
 	for _, at := range ats {
 		began := time.Now()
@@ -110,18 +109,18 @@ func (p *probe) connect(times Timeouts) (string, error) {
 			continue
 		}
 		p.c = newConn(nc, route{mta: p.mta}, times)
-		return fmt.Sprintf("%s answered in %s, from %s.", at, time.Since(began).Round(time.Millisecond), nc.LocalAddr()), nil
+		return mail.Say("%s answered in %s, from %s.", at, time.Since(began).Round(time.Millisecond), nc.LocalAddr()), nil
 	}
-	return "", err
+	return mail.Sentence{}, err
 }
 
 func (p *probe) hello(name string) bool {
-	return p.step(name, func() (string, error) {
+	return p.step(name, func() (mail.Sentence, error) {
 		r, bad := p.c.hello(p.s.hostname())
 		if bad != nil {
 			return told(r, bad)
 		}
-		return fmt.Sprintf("%s (offered: %s)", clip(r.lines[0], 200), offered(p.c.ext)), nil
+		return mail.Say("%s (offered: %s)", clip(r.lines[0], 200), offered(p.c.ext)), nil
 	})
 }
 
@@ -142,7 +141,7 @@ func offered(x extensions) string {
 	return strings.Join(names, " ")
 }
 
-func (p *probe) encrypt(conf *tls.Config) (string, error) {
+func (p *probe) encrypt(conf *tls.Config) (mail.Sentence, error) {
 	_, bad := p.c.startTLS(p.ctx, conf)
 	var unverified *tls.CertificateVerificationError
 	if bad != nil {
@@ -150,39 +149,32 @@ func (p *probe) encrypt(conf *tls.Config) (string, error) {
 	}
 	if bad != nil && errors.As(bad, &unverified) {
 		p.cert = bad
-		return "The MTA speaks TLS.", nil
+		return mail.Say("The MTA speaks TLS."), nil
 	}
 	if bad != nil {
 		return told(nil, bad)
 	}
-	return fmt.Sprintf("Encrypted with %s, %s.", p.c.tls.Version, p.c.tls.Cipher), nil
+	return mail.Say("Encrypted with %s, %s.", p.c.tls.Version, p.c.tls.Cipher), nil
 }
 
 // certificate tells what was presented; startTLS has verified it already.
-func (p *probe) certificate() (string, error) {
+func (p *probe) certificate() (mail.Sentence, error) {
 	if p.cert != nil {
 		return told(nil, p.cert)
 	}
 	state := p.c.nc.(*tls.Conn).ConnectionState()
 	leaf := state.PeerCertificates[0]
-	detail := fmt.Sprintf("For %s, issued by %s, valid until %s.", certNames(leaf), clean([]byte(leaf.Issuer.String())), leaf.NotAfter.UTC().Format(time.DateOnly))
+	detail := mail.Say("For %s, issued by %s, valid until %s.", certNames(leaf), clean([]byte(leaf.Issuer.String())), leaf.NotAfter.UTC().Format(time.DateOnly))
 	if p.mta.TLS == mail.TLSRequire {
-		detail += " It was not verified, as this MTA is set up."
+		detail = mail.Together(detail, mail.Say("It was not verified, as this MTA is set up."))
 	}
 	return detail, nil
 }
 
 // told makes a reply or what came in its place a step's outcome.
-func told(r *reply, bad *hopError) (string, error) {
+func told(r *reply, bad *hopError) (mail.Sentence, error) {
 	if bad != nil {
-		return "", bad
+		return mail.Sentence{}, bad
 	}
-	return r.String(), nil
-}
-
-func sentence(s string) string {
-	if s == "" {
-		return ""
-	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
+	return mail.Sentence{Format: r.String()}, nil
 }

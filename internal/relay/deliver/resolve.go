@@ -16,9 +16,9 @@ var ErrLoop = errors.New("mail would go round in a circle")
 
 // Suggestion is what a domain's MX records say about its MTAs.
 type Suggestion struct {
-	MTAs    []mail.MTA // in order, at most mail.MaxMTAs, TLS verified; empty when nothing can be suggested
-	MX      []string   // the hosts of the MX records, the most preferred first
-	Warning string     // a sentence for the administrator, "" if all is well
+	MTAs    []mail.MTA    // in order, at most mail.MaxMTAs, TLS verified; empty when nothing can be suggested
+	MX      []string      // the hosts of the MX records, the most preferred first
+	Warning mail.Sentence // for the administrator, empty if all is well
 }
 
 // exchangeOnline are the domains in which Exchange Online's MX hosts stand:
@@ -52,7 +52,7 @@ func Resolve(ctx context.Context, resolver Resolver, domain string, own func(hos
 		return Suggestion{}, mxWords(name, err)
 	}
 	if len(records) == 1 && records[0].Host == "." {
-		return Suggestion{}, fmt.Errorf("%s says in DNS that it takes no mail at all (null MX, RFC 7505); remove that record, or enter the MTA by hand", name)
+		return Suggestion{}, mail.Refuse("%s says in DNS that it takes no mail at all (null MX, RFC 7505); remove that record, or enter the MTA by hand", name)
 	}
 	var s Suggestion
 	var others []string
@@ -63,8 +63,7 @@ func Resolve(ctx context.Context, resolver Resolver, domain string, own func(hos
 		}
 		s.MX = append(s.MX, host)
 		if isOwn(ctx, resolver, host, own) {
-			return s.loop("the MX record of %s points to this relay (%s). Mail that Postern sends there would come straight back. "+
-				"Enter the MTA by hand: the tenant's own address in Exchange Online, %s", name, host, tenantHost(name))
+			return s.loop("The MX record of %s points to this relay (%s). Mail that Postern sends there would come straight back. Enter the MTA by hand: the tenant's own address in Exchange Online, %s.", name, host, tenantHost(name))
 		}
 		if isExchangeOnline(host) {
 			if len(s.MTAs) < mail.MaxMTAs {
@@ -76,12 +75,11 @@ func Resolve(ctx context.Context, resolver Resolver, domain string, own func(hos
 	}
 	switch {
 	case len(s.MX) == 0:
-		return s, fmt.Errorf("%s has no usable MX record; enter the MTA by hand", name)
+		return s, mail.Refuse("%s has no usable MX record; enter the MTA by hand", name)
 	case len(s.MTAs) == 0:
-		return s.loop("the MX record of %s is not Exchange Online but %s. Mail that Postern sends there may be filtered twice or come back. "+
-			"Enter the MTA by hand: %s", name, gatewayName(others[0]), guessTenant(ctx, resolver, name))
+		return s.loop("The MX record of %s is not Exchange Online but %s. Mail that Postern sends there may be filtered twice or come back. Enter the MTA by hand: %s.", name, gatewayName(others[0]), guessTenant(ctx, resolver, name))
 	case len(others) > 0:
-		s.Warning = fmt.Sprintf("%s also has MX records that are not Exchange Online: %s. They were left out, because mail sent there may come back.", name, strings.Join(others, ", "))
+		s.Warning = mail.Say("%s also has MX records that are not Exchange Online: %s. They were left out, because mail sent there may come back.", name, strings.Join(others, ", "))
 	}
 	return s, nil
 }
@@ -89,23 +87,26 @@ func Resolve(ctx context.Context, resolver Resolver, domain string, own func(hos
 // loop ends in a refusal that is said twice: as warning and as error.
 func (s Suggestion) loop(format string, args ...any) (Suggestion, error) {
 	s.MTAs = nil
-	s.Warning = fmt.Sprintf(format, args...)
+	s.Warning = mail.Say(format, args...)
 	return s, &loopError{s.Warning}
 }
 
 // loopError is ErrLoop with a sentence of its own.
-type loopError struct{ text string }
+type loopError struct{ mail.Sentence }
 
-func (e *loopError) Error() string { return e.text }
+func (e *loopError) Error() string { return strings.TrimSuffix(e.String(), ".") }
+
+// Told is the sentence.
+func (e *loopError) Told() mail.Sentence { return e.Sentence }
 
 func (e *loopError) Unwrap() error { return ErrLoop }
 
 func mxWords(domain string, err error) error {
 	var e *net.DNSError
 	if errors.As(err, &e) && e.IsNotFound {
-		return fmt.Errorf("%s has no MX record, or does not exist in DNS; check the spelling, or enter the MTA by hand", domain)
+		return mail.Refuse("%s has no MX record, or does not exist in DNS; check the spelling, or enter the MTA by hand", domain)
 	}
-	return fmt.Errorf("the MX record of %s could not be looked up, try again: %w", domain, err)
+	return mail.Refuse("the MX record of %s could not be looked up, try again: %w", domain, err)
 }
 
 func isExchangeOnline(host string) bool {
@@ -117,13 +118,13 @@ func isExchangeOnline(host string) bool {
 	return false
 }
 
-func gatewayName(host string) string {
+func gatewayName(host string) mail.Sentence {
 	for _, g := range gateways {
 		if strings.HasSuffix(host, g.suffix) {
-			return fmt.Sprintf("%s (%s)", g.name, host)
+			return mail.Sentence{Format: g.name + " (" + host + ")"}
 		}
 	}
-	return "another mail server (" + host + ")"
+	return mail.Say("another mail server (%s)", host)
 }
 
 // tenantHost is the name Exchange Online gives a domain's MX: dots become
@@ -133,12 +134,12 @@ func tenantHost(domain string) string {
 }
 
 // guessTenant says where in Exchange Online the domain probably is.
-func guessTenant(ctx context.Context, resolver Resolver, domain string) string {
+func guessTenant(ctx context.Context, resolver Resolver, domain string) mail.Sentence {
 	host := tenantHost(domain)
 	if addrs, err := resolver.LookupIPAddr(ctx, host); err == nil && len(addrs) > 0 {
-		return host + " exists and is probably right."
+		return mail.Say("%s exists and is probably right.", host)
 	}
-	return "Microsoft 365 admin center shows it under Settings, Domains, as the MX value."
+	return mail.Say("Microsoft 365 admin center shows it under Settings, Domains, as the MX value.")
 }
 
 // isOwn reports whether host, what it is an alias of, or one of its addresses is
@@ -174,7 +175,7 @@ func isOwn(ctx context.Context, resolver Resolver, host string, own func(string,
 // and the *net.DNSError when DNS could not tell.
 func CheckMTA(ctx context.Context, resolver Resolver, mta mail.MTA, own func(host string, at netip.AddrPort) bool) error {
 	if mta.Port < 1 || mta.Port > 65535 {
-		return fmt.Errorf("%d is not a port: it must be from 1 to 65535", mta.Port)
+		return mail.Refuse("%d is not a port: it must be from 1 to 65535", mta.Port)
 	}
 	port := uint16(mta.Port)
 	host := strings.ToLower(strings.TrimSuffix(mta.Host, "."))
@@ -184,21 +185,21 @@ func CheckMTA(ctx context.Context, resolver Resolver, mta mail.MTA, own func(hos
 		}
 		switch ip = ip.Unmap(); {
 		case ip.IsUnspecified():
-			return fmt.Errorf("%s means this machine, not a mail server: enter the address or the name of the server that takes the mail", ip)
+			return mail.Refuse("%s means this machine, not a mail server: enter the address or the name of the server that takes the mail", ip)
 		case ip.IsMulticast(), ip.IsLinkLocalUnicast():
-			return fmt.Errorf("%s is not an address that a mail server can have: enter the address or the name of the server that takes the mail", ip)
+			return mail.Refuse("%s is not an address that a mail server can have: enter the address or the name of the server that takes the mail", ip)
 		}
 		return nil
 	}
 	if _, err := mail.FoldDomain(host); err != nil {
-		return fmt.Errorf("%q is neither a host name nor an IP address", clip(mta.Host, 80))
+		return mail.Refuse("%q is neither a host name nor an IP address", clip(mta.Host, 80))
 	}
 	if _, err := resolver.LookupIPAddr(ctx, host); err != nil {
 		var e *net.DNSError
 		if errors.As(err, &e) && e.IsNotFound {
-			return fmt.Errorf("%s has no address in DNS; check the spelling: %w", host, err)
+			return mail.Refuse("%s has no address in DNS; check the spelling: %w", host, err)
 		}
-		return fmt.Errorf("%s could not be looked up, try again: %w", host, err)
+		return mail.Refuse("%s could not be looked up, try again: %w", host, err)
 	}
 	if own != nil && isOwn(ctx, resolver, host, func(h string, addr netip.Addr) bool { return own(h, netip.AddrPortFrom(addr, port)) }) {
 		return ownMTA(mta)
@@ -207,5 +208,5 @@ func CheckMTA(ctx context.Context, resolver Resolver, mta mail.MTA, own func(hos
 }
 
 func ownMTA(mta mail.MTA) error {
-	return &loopError{fmt.Sprintf("%s is this relay itself: mail sent there would come straight back. Enter the mail server behind it, for Exchange Online the MX value that Microsoft 365 shows for the domain", mta.Address())}
+	return &loopError{mail.Say("%s is this relay itself: mail sent there would come straight back. Enter the mail server behind it, for Exchange Online the MX value that Microsoft 365 shows for the domain.", mta.Address())}
 }

@@ -97,13 +97,13 @@ func TestTheMXSuggestsTheMTAs(t *testing.T) {
 				t.Errorf("%s: TLS %q", tt.domain, m.TLS)
 			}
 		}
-		if strings.Join(got, " ") != tt.mtas || errors.Is(err, ErrLoop) != tt.loop || !strings.Contains(s.Warning, tt.warn) {
+		if strings.Join(got, " ") != tt.mtas || errors.Is(err, ErrLoop) != tt.loop || !strings.Contains(s.Warning.String(), tt.warn) {
 			t.Errorf("%s: %+v, %v", tt.domain, s, err)
 		}
 		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: error %v, want %q in it", tt.domain, err, tt.err)
 		}
-		if tt.warn == "" && !tt.loop && s.Warning != "" || tt.loop && s.Warning == "" {
+		if tt.warn == "" && !tt.loop && s.Warning.Format != "" || tt.loop && s.Warning.Format == "" {
 			t.Errorf("%s: warning %q", tt.domain, s.Warning)
 		}
 	}

@@ -156,7 +156,7 @@ func TestAConnectionTestSaysWhichStepFailsAndWhy(t *testing.T) {
 			if got := strings.Join(names, " "); got != tt.steps {
 				t.Errorf("steps: %s, want %s\n%+v", got, tt.steps, steps)
 			}
-			if got := steps[len(steps)-2].Detail; !strings.Contains(got, tt.words) {
+			if got := steps[len(steps)-2].Detail.String(); !strings.Contains(got, tt.words) {
 				t.Errorf("says %q, want %q in it", got, tt.words)
 			}
 			if len(h.messages()) > 0 {

@@ -57,7 +57,7 @@ func (s *Sender) transact(x *transaction) *hopError {
 	bad := x.run()
 	if bad != nil && x.sent && !x.refused && bad.reply == nil {
 		x.settle(append(x.accepted, x.batch[x.heard:]...), Outcome{Kind: Deferred, Unsure: true, Signal: Busy,
-			Reply: "the reply to the complete message was lost (" + words(bad.err) + "): it may have been delivered, and is tried again later"})
+			Reply: "the reply to the complete message was lost (" + words(bad.err).Error() + "): it may have been delivered, and is tried again later"})
 	}
 	return bad
 }
