@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -116,6 +117,13 @@ func (c *canaries) search(meant ...string) {
 	c.t.Logf("%d secrets of %d kinds, %d kinds of output, %d MiB: %d hits", n, len(c.secrets), len(c.outputs), octets>>20, hits)
 }
 
+// crash keeps what the program would print if it crashed at this moment: the stacks of
+// all that it is doing.
+func (c *canaries) crash(when string) {
+	stacks := make([]byte, 1<<20)
+	c.output("crash output", when, stacks[:runtime.Stack(stacks, true)])
+}
+
 // went reports whether something from there was put out.
 func (c *canaries) went(kind, from string) bool {
 	c.mu.Lock()
@@ -160,6 +168,7 @@ func canaryWorld(t *testing.T) (*demoWorld, *canaries, *os.File) {
 				if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 					c.secret("access token", bearer)
 				}
+				c.crash("a call of Exchange") // while what it needs is in the hands of those who make it
 				next.ServeHTTP(w, r)
 			})
 		}})
@@ -423,7 +432,16 @@ func (c *canaries) exercise(w *demoWorld, owner *visitor) (held []string) {
 	} else {
 		t.Fatalf("the script holds no key or token:\n%.400s", script)
 	}
+	during := make(chan struct{})
+	go func() {
+		defer close(during)
+		for range 20 {
+			c.crash("a sign-in")
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
 	owner.ask("pages", "POST", "/sign-in", url.Values{"email": {"ann@contoso.example"}, "password": {"correct-horse-canary-battery-7731 "}})
+	<-during
 
 	return c.mails(w, owner, key.Key)
 }

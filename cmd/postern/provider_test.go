@@ -61,6 +61,12 @@ func TestSignInElsewhere(t *testing.T) {
 	wants(t, w, "bob@contoso.example", "security-admin")
 
 	w.ageFactor(t, "bob@contoso.example")
+	p.Claims["amr"] = []string{"pwd"} // a password there is no second factor here
+	b.open("/account")
+	b.press("Renew")
+	b.press("Sign in again with Contoso")
+	b.sees("use another second factor")
+	claims(p, "mail-admins")
 	b.open("/account")
 	b.press("Renew")
 	b.sees("Is it still you?")
