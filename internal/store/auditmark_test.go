@@ -107,3 +107,30 @@ func TestALogMadeAnewShowsAgainstItsMarks(t *testing.T) {
 		}
 	})
 }
+
+// R52: who read what, of a million entries, within five seconds.
+func TestWhoReadWhatIsFoundInAMillionEntries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million entries take some seconds")
+	}
+	d := sqliteDatabase(t)
+	s := d.open(t)
+	must(t, tryChange(d, `INSERT INTO audit (seq, at, actor, tenant, action, object, before, after, mac)
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
+		SELECT i, 1700000000000 + i * 1000, 'user' || (i % 50) || '@example.com', 't' || (i % 7), CASE WHEN i % 9 THEN 'sender.block' ELSE 'mail.read' END, 'm' || i || '.0', '', 'content: asked for', x'00' FROM n`))
+	for _, f := range []store.AuditFilter{
+		{Tenant: "t3", Action: "mail.read", Limit: 100},
+		{Actor: "user9@example.com", Action: "mail.read", Since: time.UnixMilli(1700000000000), Limit: 100_000},
+		{Object: "m9.0"}, // the oldest
+		{Object: "nothing"},
+	} {
+		began := time.Now()
+		found, err := s.AuditLog(t.Context(), f)
+		must(t, err)
+		took := time.Since(began)
+		t.Logf("%+v: %d entries in %s", f, len(found), took)
+		if took > 5*time.Second || (len(found) == 0) != (f.Object == "nothing") {
+			t.Errorf("%+v: %d entries in %s", f, len(found), took)
+		}
+	}
+}
