@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,9 @@ type demoCmd struct {
 }
 
 func (d *demoCmd) Run(c *console) error {
+	if d.Once && d.Fresh {
+		return errors.New("--once ends the demo by itself and --fresh waits for you: give one of them")
+	}
 	dir := d.Dir
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "postern-demo-")
@@ -54,7 +58,7 @@ func (d *demoCmd) Run(c *console) error {
 		if _, err := w.twin.Listen("127.0.0.1:25"); err != nil { // where its MX record leads
 			fmt.Fprintf(out, "Port 25 is not free here: enter %d as the port of the domain's MTA.\n", w.mxPort())
 		}
-		r.fresh(w)
+		r.fresh(ctx, w)
 		<-ctx.Done()
 		return nil
 	}
@@ -85,7 +89,7 @@ func (d *demoCmd) Run(c *console) error {
 		}
 		return nil
 	}
-	r.stays(w, dir)
+	r.stays(ctx, w)
 	<-ctx.Done()
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
@@ -135,19 +136,21 @@ func (r *demoReport) view(ok bool) any {
 }
 
 // stays says what can be looked at while the demo stays up.
-func (r *demoReport) stays(w *demoWorld, dir string) {
-	fmt.Fprintf(r.out, "\nPortal:       http://%s/   (the first owner signs in with the one-time token printed above)\n", w.server.portalAddr())
+func (r *demoReport) stays(ctx context.Context, w *demoWorld) {
+	fmt.Fprintf(r.out, "\nPortal:       http://%s/\n", w.server.portalAddr())
 	fmt.Fprintf(r.out, "Recipients:   %s/   (their own held mail; digests: Inbound Management, Recipients)\n", w.conf.Recipients.URL)
 	fmt.Fprintf(r.out, "Quarantine:   postern --config %s quarantine list\n", w.conf.file)
 	fmt.Fprintf(r.out, "Trace:        postern --config %s trace\n", w.conf.file)
+	w.server.welcome(ctx, r.out)
 	fmt.Fprintln(r.out, "Ctrl-C ends the demo.")
 }
 
 // fresh tells what a person needs to go through the first run.
-func (r *demoReport) fresh(w *demoWorld) {
+func (r *demoReport) fresh(ctx context.Context, w *demoWorld) {
 	o := w.twin.Tenants()[0]
-	fmt.Fprintf(r.out, "\nPortal:        http://%s/   (the one-time token is printed above)\n", w.server.portalAddr())
+	fmt.Fprintf(r.out, "\nPortal:        http://%s/\n", w.server.portalAddr())
 	fmt.Fprintf(r.out, "Domain:        %s\n", demoDomain)
 	fmt.Fprintf(r.out, "Organization:  %s\nClient id:     %s\nClient secret: %s\n", o.Organization, o.ClientID, o.ClientSecret)
+	w.server.welcome(ctx, r.out)
 	fmt.Fprintln(r.out, "Exchange is simulated. Nothing leaves this machine. Ctrl-C ends the demo.")
 }

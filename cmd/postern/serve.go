@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -64,7 +65,7 @@ func (serveCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	s.hup = hup
+	s.hup, s.told = hup, os.Stderr
 	return s.run(c.ctx)
 }
 
@@ -85,6 +86,7 @@ type server struct {
 	traced  func(context.Context) error // sends the traces that wait
 	stop    context.CancelFunc          // ends relay.Life
 	hup     <-chan os.Signal            // asks for a reload; nil: nobody does
+	told    io.Writer                   // gets the token for the first owner; nil: nobody
 
 	mail  []net.Listener // opened before anything runs, so that a port in use is said at once
 	web   []webListener
@@ -261,7 +263,9 @@ func (s *server) run(ctx context.Context) error {
 		group.Go(func() error { return ignoreClosed(s.smtp.Serve(inner, l)) })
 		s.log.Info("listening", "smtp", l.Addr().String())
 	}
-	s.welcome(background, os.Stderr)
+	if s.told != nil {
+		s.welcome(background, s.told)
+	}
 	s.ready.Store(true)
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
 	s.log.Info("ready", "version", version, "hostname", s.o.conf.Hostname)
