@@ -33,7 +33,7 @@ func (s *server) portalPage() (http.Handler, error) {
 		Store:      s.o.store,
 		Exchange:   doors,
 		Shelf:      shelf,
-		Again:      &replay.Agains{Log: s.log},
+		Again:      &replay.Agains{Store: s.o.store, Log: s.log},
 		Held:       s.relay,
 		TryMTA:     s.relay.Sender.Test,
 		Read:       readHeld,
@@ -55,6 +55,9 @@ func (s *server) portalPage() (http.Handler, error) {
 	}
 	var err error
 	if s.own, err = s.recipients(p); err != nil {
+		return nil, err
+	}
+	if err := s.goOn(p.Again); err != nil {
 		return nil, err
 	}
 	pages, err := p.Handler()

@@ -17,7 +17,7 @@ import (
 
 // heldAgain is how far judging held mail again is.
 type heldAgain struct {
-	State     string `json:"state" enum:"none,counting,counted,releasing,released" doc:"none: not since this relay started."`
+	State     string `json:"state" enum:"none,counting,counted,releasing,released" doc:"none: never yet."`
 	By        string `json:"by,omitempty" doc:"Who began it."`
 	Looked    int    `json:"looked" doc:"Held copies that were looked at."`
 	Count     int    `json:"count" doc:"Of these, what today's rules would deliver; give it to release them."`
@@ -52,7 +52,7 @@ func (a *API) agains(api huma.API) {
 	release.scope, release.danger = "mail:release", "danger:release"
 	add(a, api, release, a.releaseAgain)
 	add(a, api, operation{id: "getAgain", method: "GET", path: path, tag: "Policy", summary: "Look how far judging held mail again is",
-		about: "Ask again while state is counting or releasing. It is known by the relay that does it, until that restarts.", scope: "policy:read", roles: readers}, a.getAgain)
+		about: "Ask again while state is counting or releasing. A release that a restart cuts off goes on by itself.", scope: "policy:read", roles: readers}, a.getAgain)
 }
 
 func viewAgain(p replay.Progress) heldAgain {

@@ -48,7 +48,7 @@ func newHouse(t *testing.T) *house {
 		Hostname: "relay.example.net",
 		Version:  "test",
 		Shelf:    &replay.Shelf{Store: st, Log: slog.New(slog.DiscardHandler)},
-		Again:    &replay.Agains{Log: slog.New(slog.DiscardHandler)},
+		Again:    &replay.Agains{Store: st, Log: slog.New(slog.DiscardHandler)},
 		Log:      slog.New(slog.DiscardHandler),
 	}
 	var err error

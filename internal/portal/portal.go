@@ -80,7 +80,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 		return nil, err
 	}
 	if p.Again == nil {
-		p.Again = &replay.Agains{Log: p.Log}
+		p.Again = &replay.Agains{Store: p.Store, Log: p.Log}
 	}
 	if p.Shelf == nil {
 		p.Shelf = &replay.Shelf{Store: p.Store, Log: p.Log, Now: p.Exchange.Now}

@@ -2,17 +2,21 @@ package replay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"sync"
 	"time"
+
+	"postern/internal/store"
 )
 
 // Agains are the tenants whose held mail is judged again now, or was last: one at a
-// time of each, whichever door it was asked for at. They belong to this process;
-// after a restart what was not released is held still. Log is required.
+// time of each, whichever door it was asked for at. How far each is stands in the
+// store, so that a release goes on after a restart. Store and Log are required.
 type Agains struct {
-	Log *slog.Logger
+	Store *store.Store
+	Log   *slog.Logger
 
 	mu  sync.Mutex
 	all map[string]*Progress
@@ -34,8 +38,9 @@ type Progress struct {
 	Doing Stage
 	By    string
 	Tally Tally
-	Total int   // that the last count found to be delivered
-	Err   error // why it ended early
+	Total int    // that the last count found to be delivered
+	Err   error  `json:"-"` // why it ended early
+	Why   string // the same, as it is kept
 }
 
 // On reports whether something is going on.
@@ -66,10 +71,73 @@ const againTime = time.Hour
 func (as *Agains) Of(tenant string) Progress {
 	as.mu.Lock()
 	defer as.mu.Unlock()
+	return as.of(tenant)
+}
+
+// of is what this process knows, else what an earlier one kept.
+func (as *Agains) of(tenant string) Progress {
 	if p := as.all[tenant]; p != nil {
 		return *p
 	}
-	return Progress{}
+	body, err := as.Store.Again(context.Background(), tenant)
+	if err != nil || body == "" {
+		return Progress{}
+	}
+	return readProgress(body)
+}
+
+func readProgress(body string) (p Progress) {
+	if json.Unmarshal([]byte(body), &p) != nil {
+		return Progress{}
+	}
+	if p.Why != "" {
+		p.Err = errors.New(p.Why)
+	}
+	return p
+}
+
+// keep writes down how far it is.
+func (as *Agains) keep(tenant string, p Progress) {
+	if p.Err != nil {
+		p.Why = p.Err.Error()
+	}
+	body, err := json.Marshal(p)
+	if err == nil {
+		err = as.Store.PutAgain(context.Background(), tenant, string(p.Doing), string(body))
+	}
+	if err != nil {
+		as.Log.Error("how far held mail is judged again could not be kept", "tenant", tenant, "err", err)
+	}
+}
+
+// Resume goes on with the releases that the end of a process cut off, and counts
+// anew what it was counting. make gives the means of whoever began.
+func (as *Agains) Resume(ctx context.Context, make func(by string) *Again) error {
+	for _, stage := range []Stage{Looking, Releasing} {
+		all, err := as.Store.AgainsAt(ctx, string(stage))
+		if err != nil {
+			return err
+		}
+		for tenant, body := range all {
+			old := readProgress(body)
+			a, base := make(old.By), old.Tally
+			work := func(ctx context.Context, tell func(Tally)) (Tally, error) { return a.Look(ctx, tenant, tell) }
+			if stage == Releasing {
+				work = func(ctx context.Context, tell func(Tally)) (Tally, error) {
+					t, err := a.Run(ctx, tenant, old.By, func(t Tally) { tell(t.after(base)) })
+					return t.after(base), err
+				}
+			}
+			as.start(ctx, tenant, &old, work)
+		}
+	}
+	return nil
+}
+
+// after is t with what was done of the release before.
+func (t Tally) after(base Tally) Tally {
+	t.Delivered, t.Deferred, t.Kept, t.Gone = t.Delivered+base.Delivered, t.Deferred+base.Deferred, t.Kept+base.Kept, t.Gone+base.Gone
+	return t
 }
 
 // Look begins to count what today's rules would deliver of a tenant's held mail. It
@@ -98,10 +166,7 @@ func (as *Agains) Run(ctx context.Context, a *Again, tenant, by string, counted 
 func (as *Agains) begin(ctx context.Context, tenant string, next func(old Progress) (Progress, error), work func(context.Context, func(Tally)) (Tally, error)) (Progress, error) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	old := Progress{}
-	if p := as.all[tenant]; p != nil {
-		old = *p
-	}
+	old := as.of(tenant)
 	if old.On() {
 		return old, ErrOn
 	}
@@ -109,22 +174,42 @@ func (as *Agains) begin(ctx context.Context, tenant string, next func(old Progre
 	if err != nil {
 		return old, err
 	}
+	begun := now
+	as.run(ctx, tenant, &now, work)
+	return begun, nil
+}
+
+// start is run for who does not hold the lock.
+func (as *Agains) start(ctx context.Context, tenant string, p *Progress, work func(context.Context, func(Tally)) (Tally, error)) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.run(ctx, tenant, p, work)
+}
+
+// keepEvery is how often it is written down how far it is.
+const keepEvery = time.Second
+
+func (as *Agains) run(ctx context.Context, tenant string, p *Progress, work func(context.Context, func(Tally)) (Tally, error)) {
 	if as.all == nil {
 		as.all = map[string]*Progress{}
 	}
-	as.all[tenant] = &now
-	begun := now
+	as.all[tenant] = p
+	as.keep(tenant, *p)
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), againTime)
 		defer cancel()
+		kept := time.Now()
 		t, err := work(ctx, func(t Tally) {
 			as.mu.Lock()
 			defer as.mu.Unlock()
-			now.Tally = t
+			p.Tally = t
+			if time.Since(kept) > keepEvery {
+				kept = time.Now()
+				as.keep(tenant, *p)
+			}
 		})
-		as.end(tenant, &now, t, err)
+		as.end(tenant, p, t, err)
 	}()
-	return begun, nil
 }
 
 func (as *Agains) end(tenant string, p *Progress, t Tally, err error) {
@@ -136,6 +221,7 @@ func (as *Agains) end(tenant string, p *Progress, t Tally, err error) {
 	} else {
 		p.Doing = Released
 	}
+	as.keep(tenant, *p)
 	if err != nil {
 		as.Log.Error("judge held mail again", "tenant", tenant, "err", err)
 	}

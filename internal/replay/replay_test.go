@@ -270,3 +270,80 @@ func BenchmarkASliderOverAMillion(b *testing.B) {
 		book.Histogram(next, mail.Scope{Kind: mail.ScopeTenant}, mail.Spam)
 	}
 }
+
+func TestAReleaseThatARestartCutOffGoesOn(t *testing.T) {
+	strict := mail.Rules{Thresholds: map[mail.Verdict]int{mail.Spam: 10}}
+	s := filled(t, 300, strict)
+	if err := s.PutRules(ctx, "acme", mail.Rules{}); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	var mu sync.Mutex
+	released, most := map[string]bool{}, 5
+	stuck, let := make(chan struct{}), make(chan struct{})
+	defer close(let)
+	var once sync.Once
+	again := func(string) *Again {
+		return &Again{Store: s, Note: func(context.Context, string, string, string) error { return nil },
+			Release: func(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error) {
+				mu.Lock()
+				full := len(released) >= most
+				mu.Unlock()
+				if full { // the process ends here
+					once.Do(func() { close(stuck) })
+					<-let
+					return deliver.Outcome{}, store.ErrNotHeld
+				}
+				if err := s.Release(ctx, id, n, by); err != nil {
+					return deliver.Outcome{}, err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				released[fmt.Sprintf("%s.%d", id, n)] = true
+				return deliver.Outcome{Kind: deliver.Delivered}, nil
+			}}
+	}
+	ended := func(as *Agains, doing Stage) Progress {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if p := as.Of("acme"); p.Doing == doing {
+				return p
+			}
+		}
+		t.Fatalf("it is never %q: %+v", doing, as.Of("acme"))
+		return Progress{}
+	}
+	first := &Agains{Store: s, Log: log}
+	if _, err := first.Look(ctx, again(""), "acme", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	total := ended(first, Looked).Total
+	if total < 20 {
+		t.Fatalf("only %d would go", total)
+	}
+	if _, err := first.Run(ctx, again(""), "acme", "ann", total); err != nil {
+		t.Fatal(err)
+	}
+	<-stuck
+	mu.Lock()
+	most = 1 << 30
+	mu.Unlock()
+	second := &Agains{Store: s, Log: log}
+	if p := second.Of("acme"); p.Doing != Releasing || p.By != "ann" || p.Total != total {
+		t.Errorf("after the restart it is %+v", p)
+	}
+	if err := second.Resume(ctx, again); err != nil {
+		t.Fatal(err)
+	}
+	if p := ended(second, Released); p.Err != nil {
+		t.Errorf("it ended with %+v", p)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(released) < total-sends || len(released) > total {
+		t.Errorf("%d of %d were released", len(released), total)
+	}
+	if left, err := again("").Look(ctx, "acme", func(Tally) {}); err != nil || left.Clean > 0 {
+		t.Errorf("left: %+v %v", left, err)
+	}
+}
