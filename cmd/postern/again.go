@@ -14,8 +14,10 @@ func (s *server) goOn(agains *replay.Agains) error {
 	return agains.Resume(context.Background(), func(by string) *replay.Again {
 		a := s.o.admin()
 		a.Actor = by
-		return &replay.Again{Store: s.o.store, Note: a.NoteRelease, Release: func(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error) {
-			return s.relay.Release(ctx, relay.Order{Tenant: tenant, ID: id, N: n, By: by})
-		}}
+		return &replay.Again{Store: s.o.store, Note: a.NoteRelease, Release: s.releaseAgain}
 	})
+}
+
+func (s *server) releaseAgain(ctx context.Context, tenant string, id mail.ID, n int, by string) (deliver.Outcome, error) {
+	return s.relay.Release(ctx, relay.Order{Tenant: tenant, ID: id, N: n, By: by})
 }
