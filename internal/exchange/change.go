@@ -110,34 +110,3 @@ func call(ctx context.Context, f func(context.Context) error) error {
 	}
 	return f(ctx)
 }
-
-// Suspend switches the redirect rules off and changes nothing else: mail is
-// delivered without the relay until Apply is run again. It is for a relay that is
-// down for longer than Exchange waits. The error is a *Problem.
-func (e *Engine) Suspend(ctx context.Context, spec Spec) (*Result, error) {
-	free, err := e.lock(ctx, "suspend")
-	if err != nil {
-		return nil, err
-	}
-	defer free()
-	s, state, err := e.begin(ctx, spec)
-	if err != nil {
-		return nil, err
-	}
-	cur, err := e.read(ctx, s, state)
-	if err != nil {
-		return nil, err
-	}
-	result := &Result{Tenant: s.Tenant, Actions: []Action{}}
-	for _, o := range s.redirectRules() {
-		if current := cur.Object(o.Kind, o.Name); current != nil && enabled(current) {
-			a := switchAction(o, "Disabled", "Enabled", mail.Say("The relay is bypassed: mail is delivered without passing it."))
-			a.writes = Values{"State": "Disabled"}
-			result.Actions = append(result.Actions, a)
-		}
-	}
-	if len(result.Actions) == 0 {
-		return result, nil
-	}
-	return result, e.runner("suspend", state, cur, len(result.Actions)).all(ctx, result.Actions)
-}

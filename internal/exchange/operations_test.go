@@ -233,20 +233,6 @@ func TestAKeyIsRotatedAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestARelayThatIsDownIsBypassedAndComesBack(t *testing.T) {
-	of := newOffice(t, twin.TenantOptions{})
-	mustApply(t, of.engine(), testSpec())
-	if _, err := of.engine().Suspend(t.Context(), testSpec()); err != nil {
-		t.Fatal(err)
-	}
-	if ok(t, of) {
-		t.Error("the bypass is not seen as drift")
-	}
-	if got := ids(planOf(t, of.engine(), testSpec())); !slices.Equal(got, []string{"rule-redirect/enable"}) {
-		t.Errorf("to come back: %v", got)
-	}
-}
-
 func TestAnOutboundRelaysRuleStaysBefore(t *testing.T) {
 	of := newOffice(t, twin.TenantOptions{})
 	mustApply(t, of.engine(), testSpec())

@@ -34,13 +34,19 @@ type running struct {
 	input io.Closer // held, since an unreachable file is closed
 }
 
-// Database is the DSN of a new, empty database. The test is skipped where no
-// server can be had.
+// errMissing is a machine on which no server is installed and none can be.
+var errMissing = errors.New("PostgreSQL is not installed: apt-get install postgresql")
+
+// Database is the DSN of a new, empty database. The test is skipped where there is
+// no server; one that is there and does not start fails it.
 func Database(t testing.TB) (dsn string) {
 	t.Helper()
 	at, err := server()
+	if errors.Is(err, errMissing) {
+		t.Skip(err)
+	}
 	if err != nil {
-		t.Skip("no PostgreSQL: ", err)
+		t.Fatal("PostgreSQL does not start: ", err)
 	}
 	name := fmt.Sprintf("t%d", time.Now().UnixNano())
 	if err := Exec(at.dsn, "CREATE DATABASE "+name); err != nil {
@@ -130,12 +136,12 @@ func programs() (string, error) {
 	found, _ := filepath.Glob(where)
 	if len(found) == 0 && os.Getuid() == 0 {
 		if out, err := exec.Command("apt-get", "install", "-y", "-q", "postgresql").CombinedOutput(); err != nil {
-			return "", fmt.Errorf("it is not installed, and apt-get install postgresql says: %w: %s", err, lastLine(out))
+			return "", fmt.Errorf("%w; it says: %w: %s", errMissing, err, lastLine(out))
 		}
 		found, _ = filepath.Glob(where)
 	}
 	if len(found) == 0 {
-		return "", errors.New("it is not installed: apt-get install postgresql")
+		return "", errMissing
 	}
 	return found[len(found)-1], nil
 }
