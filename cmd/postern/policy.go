@@ -359,11 +359,18 @@ func (p *policyBypassCmd) Run(c *console) error {
 
 type policyAgainCmd struct {
 	Tenant  string `required:""`
-	Release bool   `help:"Release them. Without it they are only counted."`
+	Release bool   `xor:"do" help:"Release them. Without it they are only counted."`
+	Stop    bool   `xor:"do" help:"Stop a count or release that was begun in the portal or by the API. What is not sent yet stays held."`
 }
 
 func (p *policyAgainCmd) Run(c *console) error {
 	return c.withTenant(p.Tenant, func(o *opened, t mail.Tenant) error {
+		if p.Stop {
+			if err := (&replay.Agains{Store: o.store, Log: o.log}).Stop(c.ctx, t.ID); err != nil {
+				return err
+			}
+			return o.admin().NoteStop(c.ctx, t.ID)
+		}
 		again := &replay.Again{Store: o.store, Note: o.admin().NoteRelease}
 		run := func() (replay.Tally, error) { return again.Look(c.ctx, t.ID, func(replay.Tally) {}) }
 		if p.Release {

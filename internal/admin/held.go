@@ -16,6 +16,11 @@ func (a *Admin) NoteRelease(ctx context.Context, tenant, object, reply string) e
 	return a.note(ctx, tenant, "quarantine.release", object, "held", reply)
 }
 
+// NoteStop records that judging held mail again was asked to stop.
+func (a *Admin) NoteStop(ctx context.Context, tenant string) error {
+	return a.note(ctx, tenant, "quarantine.again", tenant, "", "stopped")
+}
+
 // NoteReading records that somebody read a held message, and which part of it.
 func (a *Admin) NoteReading(ctx context.Context, tenant, object, part string) error {
 	return a.note(ctx, tenant, "quarantine.read", object, "", part)

@@ -51,6 +51,8 @@ func (a *API) agains(api huma.API) {
 		"Count it first. Each message is judged once more before it goes; what is delivered cannot be taken back. The token needs the scope policy:write as well.")
 	release.scope, release.danger = "mail:release", "danger:release"
 	add(a, api, release, a.releaseAgain)
+	add(a, api, operation{id: "stopAgain", method: "POST", path: path + "/stop", tag: "Policy", summary: "Stop judging held mail again",
+		about: "What is being sent at that moment is sent, the rest stays held. It ends within some seconds; look how far it was.", scope: "policy:write", roles: changers, status: http.StatusAccepted}, a.stopAgain)
 	add(a, api, operation{id: "getAgain", method: "GET", path: path, tag: "Policy", summary: "Look how far judging held mail again is",
 		about: "Ask again while state is counting or releasing. A release that a restart cuts off goes on by itself.", scope: "policy:read", roles: readers}, a.getAgain)
 }
@@ -81,6 +83,13 @@ func (a *API) releaseAgain(ctx context.Context, v *visit, in *releaseAgainReques
 	}
 	p, err := a.Again.Run(ctx, a.judgesAgain(v), v.tenant.ID, v.Actor, in.Body.Count)
 	return againIs(v, p, err)
+}
+
+func (a *API) stopAgain(ctx context.Context, v *visit, _ *OfTenant) (*againBegun, error) {
+	if err := a.Again.Stop(ctx, v.tenant.ID); err != nil {
+		return nil, refused(err)
+	}
+	return againIs(v, a.Again.Of(v.tenant.ID), v.NoteStop(ctx, v.tenant.ID))
 }
 
 func (a *API) judgesAgain(v *visit) *replay.Again {

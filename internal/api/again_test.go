@@ -96,3 +96,19 @@ func TestHeldMailIsCountedThenReleasedByTodaysRules(t *testing.T) {
 		}
 	}
 }
+
+func TestAStopOfWhatIsJudgedAgainIsNoted(t *testing.T) {
+	h := newHouse(t)
+	ann := h.owner("ann@example.com", "")
+	token, _ := h.token(ann, "acme", "policy:read", "policy:write")
+	if r := h.ask("POST", "/api/v1/tenants/acme/policies/again/stop", "", bearer(token)...); r.status != 202 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	if now := h.again(token, "none"); now.Problem != "" {
+		t.Errorf("%+v", now)
+	}
+	entries, err := h.Store.AuditLog(t.Context(), store.AuditFilter{Action: "quarantine.again", Limit: 5})
+	if err != nil || len(entries) != 1 || entries[0].Actor != "ann@example.com via token test" {
+		t.Errorf("%+v, %v", entries, err)
+	}
+}

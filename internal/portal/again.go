@@ -18,10 +18,10 @@ type againView struct {
 	Why string
 }
 
-func (p *Portal) viewAgain(tenant string) againView {
-	view := againView{Progress: p.Again.Of(tenant)}
+func (p *Portal) viewAgain(v *visit) againView {
+	view := againView{Progress: p.Again.Of(v.tenant.ID)}
 	if view.Err != nil {
-		view.Why = sentence(view.Err)
+		view.Why = v.words.Wrong(view.Err)
 	}
 	return view
 }
@@ -48,7 +48,18 @@ func (p *Portal) judgeAgain(w http.ResponseWriter, r *http.Request, v *visit) er
 		return errBad
 	}
 	if errors.Is(err, replay.ErrOn) {
-		return tell(w, r, back, "warn", v.words.T("Held mail is being judged again already."))
+		return tell(w, r, back, "warn", v.words.Wrong(err))
 	}
 	return redirect(w, r, back) // what was not counted is counted first: the page shows that button only
+}
+
+// stopAgain ends it; nobody has to agree to that.
+func (p *Portal) stopAgain(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if err := p.Again.Stop(r.Context(), v.tenant.ID); err != nil {
+		return err
+	}
+	if err := v.NoteStop(r.Context(), v.tenant.ID); err != nil {
+		return err
+	}
+	return tell(w, r, "/t/"+v.tenant.ID+"/policies#again", "good", v.words.T("What is being sent at this moment is sent; the rest stays held."))
 }

@@ -124,7 +124,7 @@ func (p *Portal) showPolicies(w http.ResponseWriter, r *http.Request, v *visit, 
 		}
 	}
 	page.Bypass, page.BypassOn = rules.Bypass, rules.Bypass.On(p.now())
-	page.Again = p.viewAgain(v.tenant.ID)
+	page.Again = p.viewAgain(v)
 	return p.render(w, status, "policies", page)
 }
 

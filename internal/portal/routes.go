@@ -174,6 +174,7 @@ func (p *Portal) routes() []route {
 		{"POST", "/t/{tenant}/draft", signedIn, changers, false, p.changeDraft},
 		{"POST", "/t/{tenant}/observe", signedIn, changers, true, p.observe},
 		{"POST", "/t/{tenant}/policies/again", signedIn, changers, true, p.judgeAgain},
+		{"POST", "/t/{tenant}/policies/again/stop", signedIn, changers, false, p.stopAgain},
 		{"GET", "/t/{tenant}/people", signedIn, readers, false, p.people},
 		{"POST", "/t/{tenant}/people", signedIn, changers, false, p.savePeople},
 		{"GET", "/t/{tenant}/retention", signedIn, readers, false, p.retention},

@@ -50,7 +50,7 @@ func sentences(t *testing.T) []string {
 		keys = append(keys, refused[1])
 	}
 	dir := os.DirFS("../..")
-	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/*.go", "internal/exchange/*.go", "internal/exchange/signin/*.go", "cmd/postern/health.go", "cmd/postern/look.go", "internal/relay/deliver/*.go", "internal/provider/*.go", "internal/guard/*.go"} {
+	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/*.go", "internal/exchange/*.go", "internal/exchange/signin/*.go", "cmd/postern/health.go", "cmd/postern/look.go", "internal/relay/deliver/*.go", "internal/provider/*.go", "internal/guard/*.go", "internal/replay/*.go"} {
 		files, err := fs.Glob(dir, pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -51,8 +51,8 @@ func (a *Again) Look(ctx context.Context, tenant string, progress func(Tally)) (
 	return t, err
 }
 
-// Run releases. What was delivered cannot be taken back; an end of ctx leaves the
-// rest held.
+// Run releases. What was delivered cannot be taken back; an end of ctx leaves what
+// is not being sent at that moment held.
 func (a *Again) Run(ctx context.Context, tenant, by string, progress func(Tally)) (Tally, error) {
 	var mu sync.Mutex
 	var t Tally
@@ -71,6 +71,7 @@ func (a *Again) Run(ctx context.Context, tenant, by string, progress func(Tally)
 		}
 		tell(func(t *Tally) { t.Clean++ })
 		work.Go(func() error {
+			ctx := context.WithoutCancel(ctx)
 			out, err := a.Release(ctx, tenant, j.ID, j.N, by)
 			object := fmt.Sprintf("%s.%d", j.ID, j.N)
 			switch {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -18,8 +19,14 @@ type Agains struct {
 	Store *store.Store
 	Log   *slog.Logger
 
-	mu  sync.Mutex
-	all map[string]*Progress
+	mu   sync.Mutex
+	all  map[string]*Progress
+	jobs map[string]job // that go on in this process
+}
+
+type job struct {
+	ctx  context.Context
+	stop context.CancelCauseFunc
 }
 
 // A Stage is what goes on.
@@ -59,9 +66,11 @@ func (p Progress) Percent() int {
 
 var (
 	// ErrOn says that something of the tenant goes on already.
-	ErrOn = errors.New("held mail is being judged again already")
+	ErrOn = mail.Refuse("held mail is being judged again already")
 	// ErrUncounted says that what would be released was not counted, or is another number.
-	ErrUncounted = errors.New("what today's rules would deliver was not counted, or it is another number: count it first")
+	ErrUncounted = mail.Refuse("what today's rules would deliver was not counted, or it is another number: count it first")
+	// ErrStopped says that a person stopped it.
+	ErrStopped = mail.Refuse("it was stopped: what had not been sent yet is held as before")
 )
 
 // againTime bounds one count or release.
@@ -90,7 +99,11 @@ func readProgress(body string) (p Progress) {
 	if json.Unmarshal([]byte(body), &p) != nil {
 		return Progress{}
 	}
-	if p.Why != "" {
+	switch p.Why {
+	case "":
+	case ErrStopped.Error():
+		p.Err = ErrStopped
+	default:
 		p.Err = errors.New(p.Why)
 	}
 	return p
@@ -110,9 +123,54 @@ func (as *Agains) keep(tenant string, p Progress) {
 	}
 }
 
+// Stop ends what goes on of a tenant, at once here and within a second or two in
+// another process. What is being sent at that moment is sent.
+func (as *Agains) Stop(ctx context.Context, tenant string) error {
+	if err := as.Store.StopAgain(ctx, tenant); err != nil {
+		return err
+	}
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if j, on := as.jobs[tenant]; on {
+		j.stop(ErrStopped)
+	}
+	return nil
+}
+
+// attend keeps how far a job is, and stops it when another process asked for it.
+func (as *Agains) attend(j job, tenant string, p *Progress) {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-j.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		as.mu.Lock()
+		if as.all[tenant] == p && p.On() {
+			as.keep(tenant, *p)
+		}
+		as.mu.Unlock()
+		if asked, err := as.Store.AgainsAt(j.ctx, store.AgainStopping); err == nil {
+			if _, stop := asked[tenant]; stop {
+				j.stop(ErrStopped)
+			}
+		}
+	}
+}
+
 // Resume goes on with the releases that the end of a process cut off, and counts
-// anew what it was counting. make gives the means of whoever began.
+// anew what it was counting. What was asked to stop has ended. make gives the means of whoever began.
 func (as *Agains) Resume(ctx context.Context, make func(by string) *Again) error {
+	stopped, err := as.Store.AgainsAt(ctx, store.AgainStopping)
+	if err != nil {
+		return err
+	}
+	for tenant, body := range stopped {
+		p := readProgress(body)
+		as.end(tenant, &p, p.Tally, ErrStopped)
+	}
 	for _, stage := range []Stage{Looking, Releasing} {
 		all, err := as.Store.AgainsAt(ctx, string(stage))
 		if err != nil {
@@ -191,23 +249,25 @@ const keepEvery = time.Second
 
 func (as *Agains) run(ctx context.Context, tenant string, p *Progress, work func(context.Context, func(Tally)) (Tally, error)) {
 	if as.all == nil {
-		as.all = map[string]*Progress{}
+		as.all, as.jobs = map[string]*Progress{}, map[string]job{}
 	}
-	as.all[tenant] = p
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	j := job{ctx, stop}
+	as.all[tenant], as.jobs[tenant] = p, j
 	as.keep(tenant, *p)
+	go as.attend(j, tenant, p)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), againTime)
+		defer stop(nil)
+		ctx, cancel := context.WithTimeout(ctx, againTime)
 		defer cancel()
-		kept := time.Now()
 		t, err := work(ctx, func(t Tally) {
 			as.mu.Lock()
 			defer as.mu.Unlock()
 			p.Tally = t
-			if time.Since(kept) > keepEvery {
-				kept = time.Now()
-				as.keep(tenant, *p)
-			}
 		})
+		if errors.Is(context.Cause(ctx), ErrStopped) {
+			err = ErrStopped
+		}
 		as.end(tenant, p, t, err)
 	}()
 }
@@ -216,13 +276,14 @@ func (as *Agains) end(tenant string, p *Progress, t Tally, err error) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	p.Tally, p.Err = t, err
+	delete(as.jobs, tenant)
 	if p.Doing == Looking {
 		p.Doing, p.Total = Looked, t.Clean
 	} else {
 		p.Doing = Released
 	}
 	as.keep(tenant, *p)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrStopped) {
 		as.Log.Error("judge held mail again", "tenant", tenant, "err", err)
 	}
 }

@@ -303,24 +303,8 @@ func TestAReleaseThatARestartCutOffGoesOn(t *testing.T) {
 				return deliver.Outcome{Kind: deliver.Delivered}, nil
 			}}
 	}
-	ended := func(as *Agains, doing Stage) Progress {
-		t.Helper()
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-			if p := as.Of("acme"); p.Doing == doing {
-				return p
-			}
-		}
-		t.Fatalf("it is never %q: %+v", doing, as.Of("acme"))
-		return Progress{}
-	}
 	first := &Agains{Store: s, Log: log}
-	if _, err := first.Look(ctx, again(""), "acme", "ann"); err != nil {
-		t.Fatal(err)
-	}
-	total := ended(first, Looked).Total
-	if total < 20 {
-		t.Fatalf("only %d would go", total)
-	}
+	total := count(t, first, again(""))
 	if _, err := first.Run(ctx, again(""), "acme", "ann", total); err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +319,7 @@ func TestAReleaseThatARestartCutOffGoesOn(t *testing.T) {
 	if err := second.Resume(ctx, again); err != nil {
 		t.Fatal(err)
 	}
-	if p := ended(second, Released); p.Err != nil {
+	if p := await(t, second, Released); p.Err != nil {
 		t.Errorf("it ended with %+v", p)
 	}
 	mu.Lock()

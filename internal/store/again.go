@@ -7,14 +7,29 @@ import (
 	"fmt"
 )
 
+// AgainStopping is the stage of what was asked to stop and has not stopped yet.
+const AgainStopping = "stop"
+
 // PutAgain keeps how far judging a tenant's held mail again is: its stage, and body,
-// which is the caller's.
+// which is the caller's. What was asked to stop stays so until it has ended.
 func (s *Store) PutAgain(ctx context.Context, tenant, stage, body string) error {
 	err := s.w.do(ctx, func(t *tx) error {
-		return t.send(nil, "INSERT INTO agains (tenant, stage, body) VALUES (?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET stage = excluded.stage, body = excluded.body", tenant, stage, text(body))
+		return t.send(nil, "INSERT INTO agains (tenant, stage, body) VALUES (?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET body = excluded.body, "+
+			"stage = CASE WHEN agains.stage = 'stop' AND excluded.stage IN ('look', 'release') THEN agains.stage ELSE excluded.stage END", tenant, stage, text(body))
 	})
 	if err != nil {
 		return fmt.Errorf("keep how far held mail of %s is judged again: %w", tenant, err)
+	}
+	return nil
+}
+
+// StopAgain asks what goes on to stop, in whichever process it does.
+func (s *Store) StopAgain(ctx context.Context, tenant string) error {
+	err := s.w.do(ctx, func(t *tx) error {
+		return t.send(nil, "UPDATE agains SET stage = 'stop' WHERE tenant = ? AND stage IN ('look', 'release')", tenant)
+	})
+	if err != nil {
+		return fmt.Errorf("stop judging held mail of %s again: %w", tenant, err)
 	}
 	return nil
 }
