@@ -145,13 +145,16 @@ func (a *API) guideExchange(ctx context.Context, v *visit, _ *OfTenant) (*answer
 	}
 	var views []guideStep
 	for _, s := range steps {
-		view := guideStep{s.ID, s.Section, s.Title, s.Where, filled(s.Do), []guideValue{}, s.Note, s.Status}
+		view := guideStep{s.ID, s.Section.String(), s.Title.String(), s.Where.String(), []string{}, []guideValue{}, s.Note.String(), s.Status}
+		for _, d := range s.Do {
+			view.Do = append(view.Do, d.String())
+		}
 		for _, x := range s.Values {
 			text := x.Text
 			if x.Secret {
 				text = "***"
 			}
-			view.Values = append(view.Values, guideValue{x.Label, text, x.Secret})
+			view.Values = append(view.Values, guideValue{x.Label.String(), text, x.Secret})
 		}
 		views = append(views, view)
 	}

@@ -28,7 +28,7 @@ func TestEveryStepOfBothGuidesIsThereInTheirOrder(t *testing.T) {
 			if !strings.HasPrefix(s.ID, "P.") {
 				got = append(got, s.ID)
 			}
-			if s.Title == "" || s.Where == "" || len(s.Do) == 0 || s.Section == "" {
+			if s.Title.Format == "" || s.Where.Format == "" || len(s.Do) == 0 || s.Section.Format == "" {
 				t.Errorf("%s: step %s is not complete", name, s.ID)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 
 	"postern/internal/exchange"
 	"postern/internal/exchange/guide"
+	"postern/internal/mail"
 )
 
 // guidePage is the set-up by hand, step by step, with this tenant's values.
@@ -15,7 +16,7 @@ type guidePage struct {
 }
 
 type guideSection struct {
-	Title, Where string
+	Title, Where mail.Sentence
 	Steps        []guide.Step
 }
 
@@ -48,7 +49,7 @@ func (p *Portal) guide(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return p.showExchange(w, r, v, http.StatusUnprocessableEntity, exchangePage{Why: v.words.Wrong(err)})
 	}
 	for _, s := range steps {
-		if n := len(page.Sections); n == 0 || page.Sections[n-1].Title != s.Section {
+		if n := len(page.Sections); n == 0 || page.Sections[n-1].Title.Format != s.Section.Format {
 			page.Sections = append(page.Sections, guideSection{Title: s.Section, Where: s.Where})
 		}
 		last := &page.Sections[len(page.Sections)-1]

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"postern/internal/admin"
+	"postern/internal/exchange/guide"
 	"postern/internal/mail"
 )
 
@@ -46,6 +47,7 @@ func sentences(t *testing.T) []string {
 		keys = append(keys, scope.Explain)
 	}
 	keys = append(keys, signInSentences()...)
+	keys = append(keys, guideSentences()...)
 	for _, refused := range regexp.MustCompile(`(?m)"([A-Z][^"]* [^"]*)"`).FindAllStringSubmatch(read(t, "../exchange/signin/codes.go")+read(t, "../exchange/signin/explain.go"), -1) {
 		keys = append(keys, refused[1])
 	}
@@ -79,6 +81,23 @@ func sentences(t *testing.T) []string {
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// guideSentences are those of every guide that there can be.
+func guideSentences() (keys []string) {
+	some := []string{"x"}
+	for _, p := range []guide.Plan{{}, {CertBound: true, Organization: true, Word: "yes", Internal: true, SafeList: true},
+		{Domains: some, Word: "x", Key: "x", ArcSealer: "x", OutboundRule: "x", Portal: "x", Strip: []guide.Strip{{}}, RedirectRules: []guide.Rule{{}, {}}}} {
+		for _, s := range guide.Steps(p) {
+			for _, say := range append(s.Do, s.Section, s.Title, s.Where, s.Note) {
+				keys = append(keys, say.Format)
+			}
+			for _, v := range s.Values {
+				keys = append(keys, v.Label.Format)
+			}
+		}
+	}
+	return slices.DeleteFunc(keys, func(k string) bool { return k == "" || k == "%s" })
 }
 
 func TestEveryLanguageSaysEverything(t *testing.T) {

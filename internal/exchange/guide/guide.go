@@ -3,6 +3,8 @@ package guide
 import (
 	"slices"
 	"strings"
+
+	"postern/internal/mail"
 )
 
 // Plan is what the steps are filled with. Everything is as it goes into Exchange.
@@ -53,23 +55,23 @@ const (
 
 // A Step is one thing to do.
 type Step struct {
-	ID      string   `json:"id"` // "G1.6"
-	Section string   `json:"section"`
-	Title   string   `json:"title"`
-	Where   string   `json:"where"` // the way there
-	Do      []string `json:"do"`
-	Values  []Value  `json:"values"` // to copy
-	Note    string   `json:"note,omitempty"`
-	Status  Status   `json:"status"`
+	ID      string          `json:"id"` // "G1.6"
+	Section mail.Sentence   `json:"section"`
+	Title   mail.Sentence   `json:"title"`
+	Where   mail.Sentence   `json:"where"` // the way there
+	Do      []mail.Sentence `json:"do"`
+	Values  []Value         `json:"values"` // to copy
+	Note    mail.Sentence   `json:"note,omitzero"`
+	Status  Status          `json:"status"`
 
 	checks []check
 }
 
 // A Value is something to paste into a field.
 type Value struct {
-	Label  string `json:"label"`
-	Text   string `json:"text"` // "***" in JSON and in print if Secret
-	Secret bool   `json:"secret,omitempty"`
+	Label  mail.Sentence `json:"label"`
+	Text   string        `json:"text"` // "***" in JSON and in print if Secret
+	Secret bool          `json:"secret,omitempty"`
 	plain  string
 }
 
@@ -77,10 +79,19 @@ type Value struct {
 // an administrator sees.
 func (v Value) Plain() string { return v.plain }
 
-func val(label, text string) Value { return Value{Label: label, Text: text, plain: text} }
+func val(label mail.Sentence, text string) Value { return Value{Label: label, Text: text, plain: text} }
 
-func secret(label, text string) Value {
+func secret(label mail.Sentence, text string) Value {
 	return Value{Label: label, Text: "***", Secret: true, plain: text}
+}
+
+// do are sentences without values.
+func do(formats ...string) []mail.Sentence {
+	list := make([]mail.Sentence, len(formats))
+	for i, f := range formats {
+		list[i] = mail.Say(f)
+	}
+	return list
 }
 
 // check names a field of an object that a step is about; field "" for being there.

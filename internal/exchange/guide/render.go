@@ -10,8 +10,8 @@ func Text(list []Step, reveal bool) string {
 	var b strings.Builder
 	section := ""
 	for _, s := range list {
-		if s.Section != section {
-			section = s.Section
+		if s.Section.String() != section {
+			section = s.Section.String()
 			fmt.Fprintf(&b, "\n%s\n%s\n", strings.ToUpper(section), s.Where)
 		}
 		fmt.Fprintf(&b, "\n%s %s  %s\n", mark(s.Status), s.ID, s.Title)
@@ -21,7 +21,7 @@ func Text(list []Step, reveal bool) string {
 		for _, v := range s.Values {
 			fmt.Fprintf(&b, "      %s: %s\n", v.Label, strings.ReplaceAll(shown(v, reveal), "\n", "\n         "))
 		}
-		if s.Note != "" {
+		if s.Note.Format != "" {
 			fmt.Fprintf(&b, "      Note: %s\n", s.Note)
 		}
 	}
@@ -33,19 +33,19 @@ func Markdown(list []Step, reveal bool) string {
 	var b strings.Builder
 	section := ""
 	for _, s := range list {
-		if s.Section != section {
-			section = s.Section
-			fmt.Fprintf(&b, "\n## %s\n\n%s\n", escape(section), escape(s.Where))
+		if s.Section.String() != section {
+			section = s.Section.String()
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n", escape(section), escape(s.Where.String()))
 		}
-		fmt.Fprintf(&b, "\n### %s %s %s\n\n", s.ID, escape(s.Title), mark(s.Status))
+		fmt.Fprintf(&b, "\n### %s %s %s\n\n", s.ID, escape(s.Title.String()), mark(s.Status))
 		for _, d := range s.Do {
-			fmt.Fprintf(&b, "- %s\n", escape(d))
+			fmt.Fprintf(&b, "- %s\n", escape(d.String()))
 		}
 		for _, v := range s.Values {
-			fmt.Fprintf(&b, "\n%s:\n\n%s\n", escape(v.Label), fenced(shown(v, reveal)))
+			fmt.Fprintf(&b, "\n%s:\n\n%s\n", escape(v.Label.String()), fenced(shown(v, reveal)))
 		}
-		if s.Note != "" {
-			fmt.Fprintf(&b, "\n> %s\n", escape(s.Note))
+		if s.Note.Format != "" {
+			fmt.Fprintf(&b, "\n> %s\n", escape(s.Note.String()))
 		}
 	}
 	return b.String()
