@@ -9,7 +9,6 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"postern/internal/mail"
@@ -51,6 +50,7 @@ func (e *WaitError) Error() string {
 type Visitor struct {
 	Address netip.Addr
 	Agent   string
+	Known   string // what Known gave it, or anything else
 }
 
 // SignIn checks a password and begins a session; its stage says what is still to
@@ -68,7 +68,7 @@ func (a *Admin) SignIn(ctx context.Context, email, password string, v Visitor) (
 	}
 	hash := u.Password
 	if !known || hash == "" {
-		hash = decoy() // takes as long as for a user who exists
+		hash = decoy // takes as long as for a user who exists
 	}
 	fits := passwordFits(hash, password)
 	if !known || !fits || u.Password == "" || !u.DisabledAt.IsZero() {
@@ -92,9 +92,6 @@ func (a *Admin) nextStage(ctx context.Context, u store.User) (string, error) {
 	}
 	return StageEnrol, nil
 }
-
-// decoy is a hash that no password fits.
-var decoy = sync.OnceValue(func() string { return hashPassword(rand.Text()) })
 
 // Prove takes the second factor and gives the session a new token. The error is
 // ErrCode, ErrCodeLocked, a *WaitError or ErrSignedOut.
@@ -129,7 +126,7 @@ func (a *Admin) Renew(ctx context.Context, s store.Session, v Visitor) (string, 
 	if err != nil {
 		return "", s, err
 	}
-	if err := errors.Join(a.Store.EndSession(ctx, s.Email, s.Hash, ""), a.Store.Forgive(ctx, "account "+u.Email), a.Store.Forgive(ctx, "factor "+u.Email)); err != nil {
+	if err := a.Store.EndSession(ctx, s.Email, s.Hash, ""); err != nil {
 		return "", s, err
 	}
 	if s.Stage != StageIn {

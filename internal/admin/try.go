@@ -28,15 +28,23 @@ type try struct {
 
 // try begins one, of a kind: passwords ("account") and second factors ("factor") are
 // counted by themselves, so that who guesses passwords does not keep the one who is
-// signed in from proving it again. Where no account is named only the address counts.
+// signed in from proving it again. Where no account is named only the address counts,
+// and a browser that the account's user signed in with before is counted by itself.
 // The error is a *WaitError after too many: a pause that ends by itself, so that
-// nobody can lock another out for good.
+// nobody can lock another out for good, and a known browser not at all.
 func (a *Admin) try(ctx context.Context, kind, email string, v Visitor) (*try, error) {
 	email = cut(email, 254)
 	t := &try{admin: a, at: a.now(), email: email, v: v}
+	known, err := a.knows(ctx, email, v)
+	if err != nil {
+		return nil, err
+	}
 	limits := map[string]int{addressKey(v.Address): failAddress}
 	if email != "" {
 		limits[kind+" "+email] = failAccount
+	}
+	if known != "" {
+		limits = map[string]int{kind + " browser " + known: failAccount}
 	}
 	for who := range limits {
 		t.who = append(t.who, who)

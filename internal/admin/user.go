@@ -73,10 +73,11 @@ func (a *Admin) Invite(ctx context.Context, email string) (token string, until t
 // error is ErrToken for a wrong token.
 func (a *Admin) Accept(ctx context.Context, email, token, password string, v Visitor) (string, store.Session, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
-	try, err := a.try(ctx, "account", email, v)
+	try, err := a.try(ctx, "account", "", v) // nobody guesses an invitation, and so nobody is kept out by guesses
 	if err != nil {
 		return "", store.Session{}, err
 	}
+	try.email = cut(email, 254)
 	sum := sha256.Sum256([]byte("invite\x00" + strings.TrimSpace(token)))
 	fits := func(u *store.User) bool {
 		return len(u.Invite) > 0 && hmac.Equal(u.Invite, sum[:]) && a.now().Before(u.InviteUntil) && u.DisabledAt.IsZero()

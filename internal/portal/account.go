@@ -85,6 +85,9 @@ func (p *Portal) changePassword(w http.ResponseWriter, r *http.Request, v *visit
 	if err != nil {
 		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
+	if err := p.know(w, r, v.session); err != nil {
+		return err
+	}
 	return tell(w, r, "/account", "good", v.words.T("The password is changed. Your other sessions were ended."))
 }
 
@@ -97,6 +100,9 @@ func (p *Portal) endSession(w http.ResponseWriter, r *http.Request, v *visit) er
 
 func (p *Portal) endOthers(w http.ResponseWriter, r *http.Request, v *visit) error {
 	if err := v.EndOthers(r.Context(), v.session); err != nil {
+		return err
+	}
+	if err := p.know(w, r, v.session); err != nil {
 		return err
 	}
 	return tell(w, r, "/account", "good", v.words.T("All your other sessions are ended."))

@@ -106,7 +106,7 @@ func TestAThousandMalformedCredentialsOpenNothing(t *testing.T) {
 		case 2:
 			status, _, header = c.ask("GET", "/sign-in/provider/return?"+url.Values{"state": {value}, "code": {one()}}.Encode(), nil, "Cookie", "postern-trip="+strings.Map(visibleByte, one()))
 		case 3:
-			status, _, header = c.ask("POST", "/sign-in", url.Values{"email": {value}, "password": {one()}})
+			status, _, header = c.ask("POST", "/sign-in", url.Values{"email": {value}, "password": {one()}}, "Cookie", "postern-known="+strings.Map(visibleByte, one()))
 		case 4:
 			status, _, header = c.ask("POST", "/invitation", url.Values{"email": {value}, "token": {one()}, "password": {"correct horse battery"}})
 		}
@@ -115,7 +115,7 @@ func TestAThousandMalformedCredentialsOpenNothing(t *testing.T) {
 			t.Fatalf("try %d (%q): %d to %q", i, fmt.Sprint(value), status, to)
 		}
 		for _, set := range header.Values("Set-Cookie") {
-			if strings.HasPrefix(set, "postern-session=") {
+			if strings.HasPrefix(set, "postern-session=") || strings.HasPrefix(set, "postern-known=") {
 				t.Fatalf("try %d (%q) was given a session", i, value)
 			}
 		}

@@ -71,7 +71,9 @@ func (p *Portal) factor(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err != nil {
 		return err
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	v.session = s
 	page.shell, page.Recovery, page.Secret = p.shell(r, v, "Second factor"), recovery, ""
 	return p.render(w, http.StatusOK, "factor", page)

@@ -112,9 +112,28 @@ func setCookie(w http.ResponseWriter, r *http.Request, name, value string, age i
 	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, Secure: !plain(r), HttpOnly: true, SameSite: http.SameSiteStrictMode})
 }
 
-// enter gives the browser a session's token.
-func enter(w http.ResponseWriter, r *http.Request, token string) {
+// enter gives the browser a session's token, and makes it a known one once
+// everything is proved.
+func (p *Portal) enter(w http.ResponseWriter, r *http.Request, token string, s store.Session) error {
 	setCookie(w, r, cookieName(r), token, int(admin.SessionLife.Seconds()))
+	return p.know(w, r, s)
+}
+
+// know makes the browser of a proved session one whose wrong tries are counted by
+// themselves. It is the last user's who signed in with it.
+func (p *Portal) know(w http.ResponseWriter, r *http.Request, s store.Session) error {
+	known, err := p.Exchange.Known(r.Context(), s)
+	if err == nil && known != "" {
+		setCookie(w, r, knownCookie(r), known, int(admin.KnownFor.Seconds()))
+	}
+	return err
+}
+
+func knownCookie(r *http.Request) string {
+	if plain(r) {
+		return "postern-known"
+	}
+	return "__Host-known"
 }
 
 // guard lets a request through to its handler only if the table allows it, and
@@ -263,9 +282,8 @@ func (p *Portal) askAgain(w http.ResponseWriter, r *http.Request, v *visit) (ask
 		}
 		token, s, err := p.prove(r, v, c.Value)
 		if err == nil {
-			enter(w, r, token)
 			v.session = s
-			return false, nil
+			return false, p.enter(w, r, token, s)
 		}
 		if why, _ = refusal(err); why == "" {
 			return true, err
@@ -314,7 +332,11 @@ type field struct{ Name, Value string }
 func visitor(r *http.Request) admin.Visitor {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	addr, _ := netip.ParseAddr(host)
-	return admin.Visitor{Address: addr.Unmap(), Agent: r.UserAgent()}
+	v := admin.Visitor{Address: addr.Unmap(), Agent: r.UserAgent()}
+	if c, err := r.Cookie(knownCookie(r)); err == nil {
+		v.Known = c.Value
+	}
+	return v
 }
 
 // fail writes what went wrong: the visitor's own mistakes in words, everything

@@ -34,14 +34,16 @@ func answer(r *http.Request) admin.Answer {
 
 // passkeySignIn signs in by a passkey alone.
 func (p *Portal) passkeySignIn(w http.ResponseWriter, r *http.Request, v *visit) error {
-	token, _, err := v.SignInByPasskey(r.Context(), p.site(r), answer(r), visitor(r))
+	token, s, err := v.SignInByPasskey(r.Context(), p.site(r), answer(r), visitor(r))
 	if why, status := refusal(err); why != "" {
 		return p.showSignIn(w, r, v, status, signInPage{Why: v.words.T(why), Next: local(r.PostFormValue("next"))})
 	}
 	if err != nil {
 		return err
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	return redirect(w, r, local(r.PostFormValue("next")))
 }
 
@@ -88,7 +90,9 @@ func (p *Portal) addPasskey(w http.ResponseWriter, r *http.Request, v *visit) er
 	if err != nil {
 		return err
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	v.session = s
 	if recovery == nil {
 		return tell(w, r, "/account", "good", v.words.T("The passkey is added. Your other sessions were ended."))
@@ -107,6 +111,9 @@ func (p *Portal) removePasskey(w http.ResponseWriter, r *http.Request, v *visit)
 		return errMissing
 	case err != nil:
 		return p.showAccount(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
+	}
+	if err := p.know(w, r, v.session); err != nil {
+		return err
 	}
 	return tell(w, r, "/account", "good", v.words.T("The passkey is removed and opens nothing any more."))
 }

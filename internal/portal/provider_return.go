@@ -44,7 +44,9 @@ func (p *Portal) fromProvider(w http.ResponseWriter, r *http.Request, v *visit) 
 	if err != nil {
 		return p.refusedElsewhere(w, r, v, t.Next, err)
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	to := t.Next
 	switch s.Stage {
 	case admin.StageFactor:
@@ -103,7 +105,9 @@ func (p *Portal) proved(w http.ResponseWriter, r *http.Request, v *visit, t trip
 	if err != nil {
 		return err
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, fresh); err != nil {
+		return err
+	}
 	v.session, v.user, v.Exchange = fresh, u, p.as(u.Email)
 	var what pending
 	if t.Again != "" && v.Recall("form of "+s.ID, t.Again, &what) == nil {

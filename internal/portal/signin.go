@@ -63,7 +63,9 @@ func (p *Portal) signIn(w http.ResponseWriter, r *http.Request, v *visit) error 
 	if err != nil {
 		return err
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	if s.Stage == admin.StageEnrol {
 		return redirect(w, r, "/second-factor")
 	}
@@ -130,14 +132,16 @@ func (p *Portal) code(w http.ResponseWriter, r *http.Request, v *visit) error {
 		return redirect(w, r, "/sign-in")
 	}
 	next := local(r.PostFormValue("next"))
-	token, _, err := p.prove(r, v, c.Value)
+	token, s, err := p.prove(r, v, c.Value)
 	if why, status := refusal(err); why != "" {
 		return p.showCode(w, r, v, status, next, v.words.T(why))
 	}
 	if err != nil {
 		return err
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	return redirect(w, r, next)
 }
 
@@ -182,7 +186,7 @@ func (p *Portal) setup(w http.ResponseWriter, r *http.Request, v *visit) error {
 		page.Why = v.words.T(noTLS)
 		return p.render(w, http.StatusForbidden, "setup", page)
 	}
-	token, _, err := v.FirstOwner(r.Context(), page.Token, page.Address, r.PostFormValue("password"), visitor(r))
+	token, s, err := v.FirstOwner(r.Context(), page.Token, page.Address, r.PostFormValue("password"), visitor(r))
 	if err != nil {
 		why, status := refusal(err)
 		if why == "" {
@@ -191,7 +195,9 @@ func (p *Portal) setup(w http.ResponseWriter, r *http.Request, v *visit) error {
 		page.Why = v.words.T(why)
 		return p.render(w, status, "setup", page)
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	return redirect(w, r, "/second-factor")
 }
 
@@ -211,7 +217,7 @@ func (p *Portal) invitation(w http.ResponseWriter, r *http.Request, v *visit) er
 		page.Why = v.words.T(noTLS)
 		return p.render(w, http.StatusForbidden, "invitation", page)
 	}
-	token, _, err := v.Accept(r.Context(), page.Address, page.Token, r.PostFormValue("password"), visitor(r))
+	token, s, err := v.Accept(r.Context(), page.Address, page.Token, r.PostFormValue("password"), visitor(r))
 	if err != nil {
 		why, status := refusal(err)
 		if why == "" {
@@ -220,7 +226,9 @@ func (p *Portal) invitation(w http.ResponseWriter, r *http.Request, v *visit) er
 		page.Why = v.words.T(why)
 		return p.render(w, status, "invitation", page)
 	}
-	enter(w, r, token)
+	if err := p.enter(w, r, token, s); err != nil {
+		return err
+	}
 	return redirect(w, r, "/second-factor")
 }
 

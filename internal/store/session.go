@@ -75,12 +75,16 @@ func (s *Store) EndSession(ctx context.Context, email string, hash []byte, id st
 	})
 }
 
-// EndSessions ends all sessions of a user but the one with the hash keep.
+// EndSessions ends all sessions of a user but the one with the hash keep, and makes
+// the user's known browsers strangers.
 func (s *Store) EndSessions(ctx context.Context, email string, keep []byte) error {
 	if keep == nil {
 		keep = []byte{}
 	}
 	return s.w.do(ctx, func(t *tx) error {
+		if _, err := t.exec("UPDATE users SET browsers = browsers + 1 WHERE email = ?", email); err != nil {
+			return err
+		}
 		_, err := t.exec("DELETE FROM sessions WHERE email = ? AND hash <> ?", email, keep)
 		return err
 	})
@@ -102,12 +106,4 @@ func (s *Store) Unfail(ctx context.Context, at time.Time, who ...string) error {
 func (s *Store) Failures(ctx context.Context, who string, since time.Time) (n int, first time.Time, err error) {
 	err = s.row(ctx, "SELECT coalesce(sum(n), 0), min(at) FROM failures WHERE who = ? AND at >= ? AND n > 0", text(who), since.UnixMilli()).Scan(&n, stamp{&first})
 	return n, first, err
-}
-
-// Forgive forgets the failed sign-ins of who.
-func (s *Store) Forgive(ctx context.Context, who string) error {
-	return s.w.do(ctx, func(t *tx) error {
-		_, err := t.exec("DELETE FROM failures WHERE who = ?", text(who))
-		return err
-	})
 }

@@ -25,6 +25,7 @@ type User struct {
 	InviteUntil time.Time // when that token ends
 	DisabledAt  time.Time // zero while the user may sign in
 	SignedInAt  time.Time // last time; zero if never
+	Browsers    int64     // which of the browsers once known still are: one more each time that all sessions end
 }
 
 // AddUser adds a user; ErrExists if the address or id is taken.
@@ -48,12 +49,12 @@ func octetsOrNull(b []byte) any {
 	return b
 }
 
-const userColumns = "SELECT tenant, id, email, role, coalesce(password, ''), created_at, factor, factor_step, factor_failures, recovery, invite, invite_until, disabled_at, signed_in_at FROM users"
+const userColumns = "SELECT tenant, id, email, role, coalesce(password, ''), created_at, factor, factor_step, factor_failures, recovery, invite, invite_until, disabled_at, signed_in_at, browsers FROM users"
 
 func scanUser(scan func(...any) error) (u User, err error) {
 	var recovery string
 	err = scan(&u.Tenant, &u.ID, &u.Email, &u.Role, &u.Password, stamp{&u.CreatedAt}, &u.Factor, &u.FactorStep, &u.FactorFails, &recovery,
-		&u.Invite, stamp{&u.InviteUntil}, stamp{&u.DisabledAt}, stamp{&u.SignedInAt})
+		&u.Invite, stamp{&u.InviteUntil}, stamp{&u.DisabledAt}, stamp{&u.SignedInAt}, &u.Browsers)
 	u.Recovery = splitLines(recovery)
 	return u, err
 }

@@ -1,0 +1,2 @@
+-- Browsers that a user signed in with before are counted by themselves; this one more makes them strangers.
+ALTER TABLE users ADD COLUMN browsers INTEGER NOT NULL DEFAULT 0;
