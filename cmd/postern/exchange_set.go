@@ -72,7 +72,11 @@ func printPlan(w io.Writer, plan *exchange.Plan) {
 		return
 	}
 	for i, a := range plan.Actions {
-		fmt.Fprintf(w, "\n%2d. %s   (guide: %s)\n    %s\n", i+1, a.Cmdlet, strings.Join(a.GuideSteps, ", "), show(a.Why.String(), 400))
+		guide := ""
+		if len(a.GuideSteps) > 0 {
+			guide = "   (guide: " + strings.Join(a.GuideSteps, ", ") + ")"
+		}
+		fmt.Fprintf(w, "\n%2d. %s %s%s\n    %s\n", i+1, a.Cmdlet, show(a.Name, 100), guide, show(a.Why.String(), 400))
 		names := make([]string, 0, len(a.Parameters))
 		for name := range a.Parameters {
 			names = append(names, name)

@@ -18,6 +18,7 @@ type plan struct {
 type action struct {
 	ID         string         `json:"id" doc:"Stable for the same difference." example:"rule-redirect/new"`
 	Object     string         `json:"object"`
+	Name       string         `json:"name" doc:"Of the object in Exchange." example:"Postern Inbound Relay"`
 	Cmdlet     string         `json:"cmdlet"`
 	Parameters map[string]any `json:"parameters" doc:"Secrets are masked."`
 	Before     map[string]any `json:"before" doc:"Empty when the object is made."`
@@ -84,7 +85,7 @@ func (a *API) planExchange(ctx context.Context, v *visit, _ *OfTenant) (*answere
 	}
 	p := plan{Tenant: v.tenant.ID, Actions: []action{}, Checks: viewChecks(found.Checks)}
 	for _, x := range found.Actions {
-		p.Actions = append(p.Actions, action{x.ID, x.Object, x.Cmdlet, masked(x.Parameters), masked(x.Before), masked(x.After), filled(x.GuideSteps), x.Why.String()})
+		p.Actions = append(p.Actions, action{x.ID, x.Object, x.Name, x.Cmdlet, masked(x.Parameters), masked(x.Before), masked(x.After), filled(x.GuideSteps), x.Why.String()})
 	}
 	return answer(p), nil
 }

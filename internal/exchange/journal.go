@@ -117,10 +117,10 @@ func (s *State) of(k Kind, name string) *Saved { return s.Objects[objectKey(k, n
 // gets. cur is the tenant as it was when the run began.
 func (s *State) note(a *Action, cur *Current) {
 	s.RolledBack = time.Time{}
-	key, current := objectKey(a.kind, a.name), cur.Object(a.kind, a.name)
+	key, current := objectKey(a.kind, a.Name), cur.Object(a.kind, a.Name)
 	saved := s.Objects[key]
 	if saved == nil {
-		saved = &Saved{ID: a.Object, Kind: a.kind, Name: a.name, Created: a.create || a.ours}
+		saved = &Saved{ID: a.Object, Kind: a.kind, Name: a.Name, Created: a.create || a.ours}
 		s.Objects[key] = saved
 	}
 	for name, wrote := range a.writes {
@@ -137,7 +137,7 @@ func (s *State) note(a *Action, cur *Current) {
 	}
 	switch {
 	case a.move:
-		p := s.place(a.name, cur)
+		p := s.place(a.Name, cur)
 		saved.Priority = &p
 	case a.keepsPlace:
 		p := intOf(current["Priority"])

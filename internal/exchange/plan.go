@@ -11,6 +11,7 @@ import (
 type Action struct {
 	ID         string        `json:"id"`     // "rule-redirect/new"; stable for the same difference
 	Object     string        `json:"object"` // id of the object
+	Name       string        `json:"name"`   // of the object in Exchange: "Postern Inbound Relay"
 	Cmdlet     string        `json:"cmdlet"`
 	Parameters Values        `json:"parameters"`
 	Before     Values        `json:"before"` // null when the object is made
@@ -19,7 +20,6 @@ type Action struct {
 	Why        mail.Sentence `json:"why"`
 
 	kind       Kind
-	name       string
 	create     bool                // makes the object
 	remove     bool                // removes it
 	ours       bool                // it bears our marker: a roll back may remove it although the journal does not know it
@@ -88,7 +88,7 @@ func autoConnector(spec Spec, cur *Current) Connector {
 }
 
 func (p *planner) add(a Action, o Object) {
-	a.Object, a.kind, a.name = o.ID, o.Kind, o.Name
+	a.Object, a.kind, a.Name = o.ID, o.Kind, o.Name
 	if a.GuideSteps == nil {
 		a.GuideSteps = o.Steps
 	}

@@ -221,7 +221,7 @@ func disabling(p policy, o Object, current map[string]any) *Action {
 		return &a
 	}
 	a := Action{ID: o.ID + suffix, Object: o.ID, Cmdlet: "Set-" + string(o.Kind), Parameters: Values{"Identity": o.Name}, Before: Values{}, After: Values{},
-		GuideSteps: steps("G2", 8, 12), Why: o.Why, kind: o.Kind, name: o.Name, writes: Values{}}
+		GuideSteps: steps("G2", 8, 12), Why: o.Why, kind: o.Kind, Name: o.Name, writes: Values{}}
 	for _, f := range fields {
 		a.Parameters[f.Name], a.Before[f.Name], a.After[f.Name], a.writes[f.Name] = f.Want, f.Have, f.Want, f.Want
 	}
@@ -259,7 +259,7 @@ func (e *Engine) EnableProtection(ctx context.Context, spec Spec, chosen []strin
 	}
 	for i := range b.actions {
 		b.actions[i].undo = true
-		b.actions[i].ID += "/" + b.actions[i].name
+		b.actions[i].ID += "/" + b.actions[i].Name
 	}
 	result := &Result{Tenant: spec.Tenant, Actions: b.actions, Foreign: b.foreign}
 	if err := e.runner("protection", state, b.cur, len(b.actions)).all(ctx, b.actions); err != nil {

@@ -204,7 +204,7 @@ func (b *backward) order(saved []*Saved) {
 		o := Object{ID: s.ID, Kind: s.Kind, Name: s.Name}
 		b.actions = append(b.actions, Action{ID: o.ID + "/move-back", Object: o.ID, Cmdlet: "Set-TransportRule",
 			Parameters: Values{"Identity": o.Name, "Priority": m.to}, Before: Values{"Priority": m.from}, After: Values{"Priority": m.to},
-			GuideSteps: []string{}, Why: mail.Say("It goes back to its place among the rules."), kind: o.Kind, name: o.Name, move: true})
+			GuideSteps: []string{}, Why: mail.Say("It goes back to its place among the rules."), kind: o.Kind, Name: o.Name, move: true})
 	}
 }
 

@@ -55,7 +55,7 @@ func (r *runner) one(ctx context.Context, a *Action, step, total int) error {
 		return err
 	}
 	r.run.Done = append(r.run.Done, a.ID)
-	r.fresh[objectKey(a.kind, a.name)] = r.fresh[objectKey(a.kind, a.name)] || a.create
+	r.fresh[objectKey(a.kind, a.Name)] = r.fresh[objectKey(a.kind, a.Name)] || a.create
 	r.e.tell(Event{Action: a.ID, State: "done", Text: doneText(a), Step: step, Total: total})
 	return nil
 }
@@ -101,11 +101,11 @@ func (r *runner) note(a *Action) {
 func doneText(a *Action) mail.Sentence {
 	switch {
 	case a.remove:
-		return mail.Say("Removed %s.", a.name)
+		return mail.Say("Removed %s.", a.Name)
 	case a.create:
-		return mail.Say("Created %s.", a.name)
+		return mail.Say("Created %s.", a.Name)
 	}
-	return mail.Say("Done: %s %s.", a.Cmdlet, a.name)
+	return mail.Say("Done: %s %s.", a.Cmdlet, a.Name)
 }
 
 func (r *runner) failed(ctx context.Context, a *Action, step int, err error) error {
@@ -168,7 +168,7 @@ func (r *runner) doubt(ctx context.Context, a *Action, x *adminapi.Error) (done,
 	case x.Exists() && (a.create || len(a.adds) > 0):
 		return r.settle(ctx, a), false
 	case x.NotFound():
-		return false, r.fresh[objectKey(a.kind, a.name)] || r.newConnector(a)
+		return false, r.fresh[objectKey(a.kind, a.Name)] || r.newConnector(a)
 	case r.newConnector(a) && mentionsConnector(x):
 		return false, true
 	}
@@ -213,7 +213,7 @@ func (r *runner) effected(ctx context.Context, a *Action) bool {
 	if a.Cmdlet == "Validate-OutboundConnector" {
 		return false
 	}
-	o, err := fetch(ctx, r.e.Commander, a.kind, a.name)
+	o, err := fetch(ctx, r.e.Commander, a.kind, a.Name)
 	if err != nil || o == nil {
 		return err == nil && a.remove
 	}

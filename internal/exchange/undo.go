@@ -87,14 +87,14 @@ func undo(s *Saved, current map[string]any, cur *Current, why mail.Sentence) und
 		beforeRest := before.clone()
 		delete(beforeRest, "State")
 		u.take(Action{ID: o.ID + "/restore", Object: o.ID, Cmdlet: "Set-" + string(s.Kind), Parameters: params, Before: beforeRest, After: rest,
-			GuideSteps: []string{}, Why: why, kind: s.Kind, name: s.Name})
+			GuideSteps: []string{}, Why: why, kind: s.Kind, Name: s.Name})
 	}
 	if hasState {
 		u.take(switchAction(o, text(state), text(current["State"]), why))
 	}
 	if s.protection() && s.Priority != nil && intOf(current["Priority"]) != *s.Priority {
 		u.take(Action{ID: o.ID + "/place", Object: o.ID, Cmdlet: "Set-" + string(s.Kind), Parameters: Values{"Identity": o.Name, "Priority": *s.Priority},
-			Before: Values{"Priority": current["Priority"]}, After: Values{"Priority": *s.Priority}, GuideSteps: []string{}, Why: why, kind: s.Kind, name: s.Name})
+			Before: Values{"Priority": current["Priority"]}, After: Values{"Priority": *s.Priority}, GuideSteps: []string{}, Why: why, kind: s.Kind, Name: s.Name})
 	}
 	return u
 }
@@ -159,7 +159,7 @@ func removal(o Object, current map[string]any, why mail.Sentence) Action {
 		params = Values{"Identity": spoofIdentity, "Ids": []string{text(current["Identity"])}, "Confirm": false}
 	}
 	return Action{ID: o.ID + "/remove", Object: o.ID, Cmdlet: "Remove-" + string(o.Kind), Parameters: params, Before: Values{"Name": o.Name},
-		GuideSteps: []string{}, Why: why, kind: o.Kind, name: o.Name, remove: true}
+		GuideSteps: []string{}, Why: why, kind: o.Kind, Name: o.Name, remove: true}
 }
 
 // spoofIdentity is what Remove-TenantAllowBlockListSpoofItems wants as Identity;
@@ -176,5 +176,5 @@ func switchAction(o Object, to, from string, why mail.Sentence) Action {
 		params["Confirm"] = false
 	}
 	return Action{ID: o.ID + "/" + strings.ToLower(strings.TrimSuffix(verb, "-")), Object: o.ID, Cmdlet: verb + string(o.Kind), Parameters: params,
-		Before: Values{"State": from}, After: Values{"State": to}, GuideSteps: []string{}, Why: why, kind: o.Kind, name: o.Name}
+		Before: Values{"State": from}, After: Values{"State": to}, GuideSteps: []string{}, Why: why, kind: o.Kind, Name: o.Name}
 }
