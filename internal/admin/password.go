@@ -3,9 +3,12 @@ package admin
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	_ "embed"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
@@ -76,7 +79,8 @@ func passwordFits(hash, password string) bool {
 	return subtle.ConstantTimeCompare(got, sum) == 1
 }
 
-// weak are beginnings of the passwords that are tried first everywhere.
+// weak are taken out together, wherever they stand: they are put beside another
+// common word.
 var weak = []string{"password", "passwort", "qwerty", "qwertz", "azerty", "123456", "letmein", "welcome", "admin", "postern", "changeme", "iloveyou", "abc123", "111111", "000000", "secret", "microsoft", "exchange"}
 
 // checkPassword refuses what is too short or easily guessed.
@@ -98,11 +102,28 @@ func checkPassword(password, email string) error {
 	for _, w := range weak {
 		rest = strings.ReplaceAll(rest, w, "")
 	}
-	if utf8.RuneCountInString(rest) < minPassword/2 {
+	guessed := func(rest string) bool { return utf8.RuneCountInString(rest) < minPassword/2 }
+	if guessed(rest) || slices.ContainsFunc(common(), func(w string) bool {
+		return guessed(strings.ReplaceAll(rest, w, "")) || guessed(strings.ReplaceAll(lower, w, ""))
+	}) {
 		return mail.Refuse("the password is one of those that are tried first; choose another")
 	}
 	return nil
 }
+
+//go:embed passwords.txt
+var passwords string
+
+// common are the passwords that people choose most, in lower case. One of them with
+// little around it, or again and again, is no better.
+var common = sync.OnceValue(func() (words []string) {
+	for line := range strings.Lines(passwords) {
+		if !strings.HasPrefix(line, "#") {
+			words = append(words, strings.TrimSpace(line))
+		}
+	}
+	return words
+})
 
 // varied reports whether s has at least five different characters.
 func varied(s string) bool {
