@@ -36,7 +36,7 @@ func (a *alarmListCmd) Run(c *console) error {
 		}
 		views := make([]alarmView, 0, len(all))
 		for _, x := range all {
-			views = append(views, alarmView{x.Kind, x.Tenant, x.Text, x.Count, x.FirstAt, x.LastAt})
+			views = append(views, alarmView{x.Kind, x.Tenant, x.Text.String(), x.Count, x.FirstAt, x.LastAt})
 		}
 		return c.print(views, func(w io.Writer) {
 			table(w, "LAST\tTIMES\tKIND\tTENANT\tTEXT", len(views), func(t io.Writer, i int) {

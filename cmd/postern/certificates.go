@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"postern/internal/mail"
 	"postern/internal/metric"
 	"postern/internal/relay"
 	"postern/internal/relay/ingress"
@@ -99,7 +100,7 @@ func (c *certificates) watch(ctx context.Context, r *relay.Relay) {
 	defer tick.Stop()
 	for {
 		if end := c.expires(); !end.IsZero() && time.Until(end) < expiryAlarm {
-			r.Alarm("certificate-expiry", "", fmt.Sprintf("The SMTP certificate ends on %s. Exchange hands over no mail without a valid one: renew it.", end.UTC().Format("2 January 2006")))
+			r.Alarm("certificate-expiry", "", mail.Say("The SMTP certificate ends on %s. Exchange hands over no mail without a valid one: renew it.", mail.Day(end)))
 		}
 		select {
 		case <-ctx.Done():

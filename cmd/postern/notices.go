@@ -10,6 +10,7 @@ import (
 
 	"postern/internal/mail"
 	"postern/internal/notice"
+	"postern/internal/portal"
 	"postern/internal/relay/deliver"
 	letters "postern/internal/relay/quarantine/digest"
 	"postern/internal/store"
@@ -39,7 +40,7 @@ func (s *server) tellAlarms(ctx context.Context) {
 // tryNotice tells one receiver of an alarm that is none, now.
 func (s *server) tryNotice(ctx context.Context, tenant string, to notice.Receiver) error {
 	now := time.Now().UTC()
-	return s.tell(ctx, tenant, to, []store.Alarm{{Tenant: tenant, Kind: "test", Text: "This is a test. There is no alarm.", Count: 1, FirstAt: now, LastAt: now}})
+	return s.tell(ctx, tenant, to, []store.Alarm{{Tenant: tenant, Kind: "test", Text: mail.Say("This is a test. There is no alarm."), Count: 1, FirstAt: now, LastAt: now}})
 }
 
 func (s *server) tell(ctx context.Context, tenant string, to notice.Receiver, alarms []store.Alarm) error {
@@ -50,8 +51,12 @@ func (s *server) tell(ctx context.Context, tenant string, to notice.Receiver, al
 	if err != nil {
 		return err
 	}
+	rules, err := s.o.store.Rules(ctx, tenant)
+	if err != nil {
+		return err
+	}
 	id := mail.NewID()
-	l, err := notice.Write(id, s.o.conf.Hostname, s.o.conf.Portal.URL, t.Tenant, to.Address, alarms, time.Now())
+	l, err := notice.Write(id, s.o.conf.Hostname, s.o.conf.Portal.URL, t.Tenant, to.Address, alarms, time.Now(), portal.Letters(rules.Recipients.Lang))
 	if err != nil {
 		return err
 	}
@@ -77,24 +82,29 @@ func (s *server) tellSignIn(x store.SignIn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	go func() {
 		defer cancel()
-		id := mail.NewID()
-		l, err := notice.WriteSignIn(id, s.o.conf.Hostname, x, time.Now())
-		tenant := ""
-		if err == nil { // the mail of who sees all tenants goes the way of that tenant whose address it is
-			var d mail.Domain
-			if d, err = s.o.store.Domain(ctx, mail.DomainOf(x.Email)); err == nil {
-				tenant = d.Tenant
-			} else if errors.Is(err, store.ErrNotFound) {
-				err = nil
-			}
-		}
-		if err == nil {
-			err = s.post(ctx, id, tenant, l, "A notice of a sign-in, written by Postern itself.")
-		}
-		if err != nil {
+		if err := s.writeSignIn(ctx, x); err != nil {
 			s.log.Warn("a new sign-in could not be told", "err", err)
 		}
 	}()
+}
+
+// writeSignIn sends the mail of tellSignIn in the language of the tenant whose address
+// it is, and its way: who sees all tenants is written to like that too.
+func (s *server) writeSignIn(ctx context.Context, x store.SignIn) error {
+	var rules mail.Rules
+	d, err := s.o.store.Domain(ctx, mail.DomainOf(x.Email))
+	if err == nil {
+		rules, err = s.o.store.Rules(ctx, d.Tenant)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	id := mail.NewID()
+	l, err := notice.WriteSignIn(id, s.o.conf.Hostname, x, time.Now(), portal.Letters(rules.Recipients.Lang))
+	if err != nil {
+		return err
+	}
+	return s.post(ctx, id, d.Tenant, l, "A notice of a sign-in, written by Postern itself.")
 }
 
 // sendElsewhere sends a notice to an address outside the tenant's domains, through
@@ -125,7 +135,7 @@ func (s *server) tellProgram(ctx context.Context, tenant string, to notice.Recei
 	}
 	e := webhook.Endpoint{URL: to.URL, Secret: secret, Private: s.o.conf.Deliver.AllowLoopback}
 	for _, a := range alarms {
-		ev := webhook.Event{Event: webhook.Alarm, At: a.LastAt, Tenant: a.Tenant, Kind: a.Kind, Text: a.Text}
+		ev := webhook.Event{Event: webhook.Alarm, At: a.LastAt, Tenant: a.Tenant, Kind: a.Kind, Text: a.Text.String()}
 		if err := (&webhook.Sender{}).Once(ctx, &e, ev); err != nil {
 			return fmt.Errorf("notice by webhook: %w", err)
 		}

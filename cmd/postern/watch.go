@@ -50,11 +50,11 @@ func (s *server) watchTenant(ctx context.Context, tenant string) {
 	case errors.Is(err, admin.ErrNotConnected) || errors.Is(err, admin.ErrSignInAgain) || ctx.Err() != nil:
 		return
 	case err != nil:
-		s.relay.Alarm("exchange-unreachable", tenant, "Exchange could not be watched: "+oneLine(err))
+		s.relay.Alarm("exchange-unreachable", tenant, mail.Say("Exchange could not be watched: %s.", err))
 		return
 	}
 	for _, a := range seen.Alarms {
-		s.relay.Alarm("exchange-"+a.Kind, tenant, a.Text.String())
+		s.relay.Alarm("exchange-"+a.Kind, tenant, a.Text)
 	}
 }
 

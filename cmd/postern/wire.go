@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
+	"postern/internal/mail"
 	"postern/internal/metric"
 	"postern/internal/relay"
 	"postern/internal/relay/admit"
@@ -88,8 +89,8 @@ func newRelay(ctx context.Context, o *opened, with relayOptions) (*relay.Relay, 
 }
 
 // alarmOf raises that a tenant reached a limit.
-func alarmOf(o *opened, log *slog.Logger) func(ctx context.Context, tenant, text string) {
-	return func(ctx context.Context, tenant, text string) {
+func alarmOf(o *opened, log *slog.Logger) func(ctx context.Context, tenant string, text mail.Sentence) {
+	return func(ctx context.Context, tenant string, text mail.Sentence) {
 		if err := o.store.Raise(ctx, "tenant-limit", tenant, text); err != nil {
 			log.Error("alarm could not be raised", "tenant", tenant, "err", err)
 		}

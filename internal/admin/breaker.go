@@ -39,7 +39,7 @@ const (
 // A Tripped is a change that was taken back.
 type Tripped struct {
 	Tenant string
-	Text   string // of the alarm
+	Text   mail.Sentence // of the alarm
 }
 
 // Round looks at every tenant whose rules or block entries were changed lately. Run
@@ -170,8 +170,7 @@ func (b *Breaker) takeBack(ctx context.Context, tenant string, changes []store.R
 		}
 		what = append(what, c.What+" by "+c.Actor)
 	}
-	return &Tripped{tenant, fmt.Sprintf("A change of the rules was taken back (%s): of the last %d messages it held %d, and without it %d would be. "+
-		"Release what it held with “Judge held mail again”.", strings.Join(what, "; "), copies, held, without)}, nil
+	return &Tripped{tenant, mail.Say("A change of the rules was taken back (%s): of the last %d messages it held %d, and without it %d would be. Release what it held with “Judge held mail again”.", strings.Join(what, "; "), copies, held, without)}, nil
 }
 
 // holds reports whether rules would not have delivered a copy. Of the findings,

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -108,8 +107,7 @@ func (b *Breaker) removeEntries(ctx context.Context, tenant string, watched map[
 		left -= byEntry[id]
 		what = append(what, senderOf(*e))
 	}
-	return &Tripped{tenant, fmt.Sprintf("Block entries were removed (%s): of the last %d messages %d were held, and without these entries %d would be. "+
-		"If an entry is meant, add it again: it stays then. Release what it held with “Judge held mail again”.", strings.Join(what, ", "), s.copies, s.held, left)}, nil
+	return &Tripped{tenant, mail.Say("Block entries were removed (%s): of the last %d messages %d were held, and without these entries %d would be. If an entry is meant, add it again: it stays then. Release what it held with “Judge held mail again”.", strings.Join(what, ", "), s.copies, s.held, left)}, nil
 }
 
 // senderOf is what an entry names.

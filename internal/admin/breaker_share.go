@@ -46,8 +46,7 @@ func (b *Breaker) lookAtShare(ctx context.Context, tenant string, rules mail.Rul
 	if err := b.Admin.StageDraft(ctx, tenant, rules.Draft.ID, 0); err != nil {
 		return nil, fmt.Errorf("take back the share of a draft of %s: %w", tenant, err)
 	}
-	return &Tripped{tenant, fmt.Sprintf("A draft that counted for %d %% of the recipients counts for nobody any more (%s, by %s): of their last %d messages it held %d, and without it %d would be. "+
-		"Release what it held with “Judge held mail again”.", rules.Draft.Percent, scopeWords(rules.Draft.At), rules.Draft.By, s.copies, s.held, s.without)}, nil
+	return &Tripped{tenant, mail.Say("A draft that counted for %d %% of the recipients counts for nobody any more (%s, by %s): of their last %d messages it held %d, and without it %d would be. Release what it held with “Judge held mail again”.", rules.Draft.Percent, scopeSaid(rules.Draft.At), rules.Draft.By, s.copies, s.held, s.without)}, nil
 }
 
 // stagedAt is when a draft came to count for the share it has, zero if none of the

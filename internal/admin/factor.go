@@ -136,7 +136,7 @@ func (a *Admin) prove(ctx context.Context, email, code string) error {
 		return nil
 	})
 	if last {
-		wrong = errors.Join(ErrCodeLocked, a.Store.Raise(ctx, "codes-locked", tenant, fmt.Sprintf("%d wrong codes of the second factor of %s in a row: somebody may know the password.", maxCodeFails, email)))
+		wrong = errors.Join(ErrCodeLocked, a.Store.Raise(ctx, "codes-locked", tenant, mail.Say("%d wrong codes of the second factor of %s in a row: somebody may know the password.", maxCodeFails, email)))
 	}
 	return errors.Join(wrong, err)
 }

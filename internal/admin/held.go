@@ -104,7 +104,7 @@ func (a *Admin) Retry(ctx context.Context, id mail.ID, n int) (retried int, err 
 
 // ClearAlarm removes the alarms of a kind.
 func (a *Admin) ClearAlarm(ctx context.Context, kind, tenant string) error {
-	if err := a.Store.Clear(ctx, kind, tenant, ""); err != nil {
+	if err := a.Store.Clear(ctx, kind, tenant); err != nil {
 		return err
 	}
 	return a.note(ctx, tenant, "alarm.clear", kind, "", "")

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +68,7 @@ func (a *Admin) StartBypass(ctx context.Context, tenant string, last time.Durati
 	if err := a.setBypass(ctx, tenant, "bypass.start", b); err != nil {
 		return b, err
 	}
-	text := fmt.Sprintf("Mail is delivered whatever its verdict until %s: %s switched the bypass on (%s).", b.Until.Format("2 January 15:04 UTC"), b.By, why)
+	text := mail.Say("Mail is delivered whatever its verdict until %s: %s switched the bypass on (%s).", b.Until, b.By, why)
 	return b, a.Store.Raise(ctx, "bypass", tenant, text)
 }
 
@@ -78,7 +77,7 @@ func (a *Admin) EndBypass(ctx context.Context, tenant string) error {
 	if err := a.setBypass(ctx, tenant, "bypass.end", mail.Bypass{}); err != nil {
 		return err
 	}
-	return a.Store.Clear(ctx, bypassAlarm, tenant, "")
+	return a.Store.Clear(ctx, bypassAlarm, tenant)
 }
 
 func (a *Admin) setBypass(ctx context.Context, tenant, action string, b mail.Bypass) error {
@@ -110,7 +109,7 @@ func (a *Admin) EndedBypasses(ctx context.Context) error {
 		if rules.Bypass.On(a.now()) {
 			continue
 		}
-		if err := a.Store.Clear(ctx, bypassAlarm, alarm.Tenant, ""); err != nil {
+		if err := a.Store.Clear(ctx, bypassAlarm, alarm.Tenant); err != nil {
 			return err
 		}
 		if err := a.note(ctx, alarm.Tenant, "bypass.over", "", "", ""); err != nil {

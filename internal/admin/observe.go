@@ -38,7 +38,7 @@ func (a *Admin) Observe(ctx context.Context, tenant string, days int, hold []mai
 	if err := a.setObserve(ctx, tenant, "observe.start", o); err != nil {
 		return o, err
 	}
-	text := fmt.Sprintf("Mail is judged and marked, but not held, until %s: %s chose to observe only. Malware is held.", o.Until.Format("2 January 15:04 UTC"), o.By)
+	text := mail.Say("Mail is judged and marked, but not held, until %s: %s chose to observe only. Malware is held.", o.Until, o.By)
 	return o, a.Store.Raise(ctx, "observe", tenant, text)
 }
 
@@ -63,10 +63,10 @@ func (a *Admin) setObserve(ctx context.Context, tenant, action string, o mail.Ob
 }
 
 func (a *Admin) clearObserve(ctx context.Context, tenant string) error {
-	if err := a.Store.Clear(ctx, observeAlarm, tenant, ""); err != nil {
+	if err := a.Store.Clear(ctx, observeAlarm, tenant); err != nil {
 		return err
 	}
-	return a.Store.Clear(ctx, endingAlarm, tenant, "")
+	return a.Store.Clear(ctx, endingAlarm, tenant)
 }
 
 // EndedObserves warns of the end of observing, and clears the alarms where it is
@@ -101,7 +101,7 @@ func (a *Admin) endObserve(ctx context.Context, tenant string, warned bool) erro
 		}
 		return a.note(ctx, tenant, "observe.over", "", "", "")
 	case !warned && o.Ending(now):
-		return a.Store.Raise(ctx, "observe-ending", tenant, fmt.Sprintf("Observing ends on %s: from then on mail is held for its verdict. See what would have been held, and set the thresholds.", o.Until.Format("2 January 15:04 UTC")))
+		return a.Store.Raise(ctx, "observe-ending", tenant, mail.Say("Observing ends on %s: from then on mail is held for its verdict. See what would have been held, and set the thresholds.", o.Until))
 	}
 	return nil
 }

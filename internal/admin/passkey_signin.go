@@ -8,6 +8,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"postern/internal/mail"
 	"postern/internal/store"
 )
 
@@ -144,7 +145,7 @@ func (a *Admin) checkPasskey(ctx context.Context, site Site, purpose string, ans
 		return u, err
 	}
 	if cred.Authenticator.CloneWarning {
-		return u, errors.Join(ErrCloned, a.Store.Raise(ctx, "passkey-copied", u.Tenant, "A passkey of "+u.Email+" counts backwards: somebody may have a copy of it."))
+		return u, errors.Join(ErrCloned, a.Store.Raise(ctx, "passkey-copied", u.Tenant, mail.Say("A passkey of %s counts backwards: somebody may have a copy of it.", u.Email)))
 	}
 	body, err := a.sealPasskey(cred)
 	if err != nil {

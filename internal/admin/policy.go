@@ -242,14 +242,16 @@ func groupAt(rules mail.Rules, name string) int {
 }
 
 // scopeWords names a scope in sentences and in the audit log.
-func scopeWords(at mail.Scope) string {
+func scopeWords(at mail.Scope) string { return scopeSaid(at).String() }
+
+func scopeSaid(at mail.Scope) mail.Sentence {
 	switch at.Kind {
 	case mail.ScopeGroup:
-		return "group " + at.Name
+		return mail.Say("group %s", at.Name)
 	case mail.ScopePerson:
-		return "person " + at.Name
+		return mail.Say("person %s", at.Name)
 	}
-	return "the tenant"
+	return mail.Say("the tenant")
 }
 
 // readMembers reads addresses and domains, each once.

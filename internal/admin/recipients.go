@@ -173,7 +173,7 @@ func (a *Admin) quiet(ctx context.Context, tenant string) error {
 	if err != nil || len(open) > 0 {
 		return err
 	}
-	return a.Store.Clear(ctx, RequestAlarm, tenant, "")
+	return a.Store.Clear(ctx, RequestAlarm, tenant)
 }
 
 // RequestAlarm is the kind of the alarm that recipients' requests raise.

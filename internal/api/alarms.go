@@ -43,7 +43,7 @@ const maxAlarms = 500 // that a list has
 func viewAlarms(all []store.Alarm) *answered[list[alarm]] {
 	var views []alarm
 	for _, x := range all[:min(len(all), maxAlarms)] {
-		views = append(views, alarm{x.Kind, x.Tenant, x.Text, x.Count, x.FirstAt, x.LastAt})
+		views = append(views, alarm{x.Kind, x.Tenant, x.Text.String(), x.Count, x.FirstAt, x.LastAt})
 	}
 	return listOf(views)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Kept is a Sentence that is stored with its values, so that it can be said in
@@ -29,6 +30,10 @@ func (k Kept) MarshalJSON() ([]byte, error) {
 			} else {
 				list = append(list, strings.TrimSuffix(a.Error(), "."))
 			}
+		case time.Time:
+			list = append(list, keptTime{Moment: &a})
+		case Day:
+			list = append(list, keptTime{Day: (*time.Time)(&a)})
 		case int, int64, bool:
 			list = append(list, a)
 		case float64: // with a point, so that it is read as one again
@@ -68,12 +73,27 @@ func (k *Kept) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// keptTime is a time in a sentence that is stored: one of both.
+type keptTime struct {
+	Moment *time.Time `json:"moment,omitempty"`
+	Day    *time.Time `json:"day,omitempty"`
+}
+
 // keptValue reads a value so that the verb it was written for takes it again.
 func keptValue(raw json.RawMessage) (any, error) {
 	if bytes.HasPrefix(raw, []byte("[")) {
 		var k Kept
 		err := json.Unmarshal(raw, &k)
 		return k.Sentence, err
+	}
+	var at keptTime
+	if bytes.HasPrefix(raw, []byte("{")) && json.Unmarshal(raw, &at) == nil {
+		switch {
+		case at.Moment != nil:
+			return *at.Moment, nil
+		case at.Day != nil:
+			return Day(*at.Day), nil
+		}
 	}
 	var n int64
 	if json.Unmarshal(raw, &n) == nil {

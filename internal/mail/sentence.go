@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -12,11 +13,21 @@ import (
 // fmt, and the values. The English format is its code, under which the portal's
 // message files have the other languages; API, command line and logs read String.
 // A value may be a Sentence itself, or an error; inside another sentence it loses its
-// full stop.
+// full stop. A time.Time is said in UTC, and a Day without its hour.
 type Sentence struct {
 	Format string
 	Args   []any
 }
+
+// Moment and Date are how a sentence says a time, as layouts of package time. Other
+// languages have their own, as they have their own sentences.
+const (
+	Moment = "2 January 2006, 15:04 UTC"
+	Date   = "2 January 2006"
+)
+
+// A Day is a time of which a sentence says only the day.
+type Day time.Time
 
 // Say makes a sentence.
 func Say(format string, args ...any) Sentence { return Sentence{format, args} }
@@ -52,6 +63,12 @@ func (s Sentence) In(say func(format string, args ...any) string) string {
 	args := make([]any, len(s.Args))
 	for i, a := range s.Args {
 		args[i] = a
+		switch at := a.(type) {
+		case time.Time:
+			args[i] = at.UTC().Format(say(Moment))
+		case Day:
+			args[i] = time.Time(at).UTC().Format(say(Date))
+		}
 		if err, ok := a.(error); ok {
 			if w := written(err); w != nil {
 				a = w.Told()

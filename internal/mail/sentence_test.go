@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 )
 
 func TestSentencesAreSaidAndKept(t *testing.T) {
@@ -20,6 +21,7 @@ func TestSentencesAreSaidAndKept(t *testing.T) {
 		{"an error ends no sentence twice", Say("It was not reached: %s.", closed), "It was not reached: connection refused."},
 		{"an error that is written for a person", Say("It is not right: %s.", fmt.Errorf("form: %w", mta)), `It is not right: Port "x" is not a number from 1 to 65535.`},
 		{"sentences behind one another", Together(Say("One %s.", "a"), Sentence{}, Say("Two.")), "One a. Two."},
+		{"a moment and a day", Say("From %s to %s.", time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC), Day(time.Date(2026, 12, 1, 3, 4, 5, 0, time.UTC))), "From 22 November 2026, 03:04 UTC to 1 December 2026."},
 		{"an empty one", Sentence{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 
 var ctx = context.Background()
 
+var english = Words{func(format string, args ...any) string { return mail.Say(format, args...).String() }, mail.Sentence.String}
+
 // told is what a receiver got.
 type tolds struct {
 	got  map[string][]int // receiver's id to the number of alarms in each notice
@@ -58,7 +60,7 @@ func TestAStormOfAlarmsIsNoStormOfNotices(t *testing.T) {
 	}
 	raise := func(kind, tenant, text string) {
 		t.Helper()
-		if err := s.Raise(ctx, kind, tenant, text); err != nil {
+		if err := s.Raise(ctx, kind, tenant, mail.Say(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -99,7 +101,7 @@ func TestAStormOfAlarmsIsNoStormOfNotices(t *testing.T) {
 func TestALetterSaysWhatHappenedAndNothingCanBeSmuggledIntoIt(t *testing.T) {
 	now := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC)
 	l, err := Write(mail.NewID(), "relay.example", "https://portal.example", mail.Tenant{ID: "acme", Name: "Acmé\r\nBcc: x@evil.example"}, "it@acme.example",
-		[]store.Alarm{{Kind: "mta-refused", Text: "Its answer: 550\r\n.\r\nfrom evil", Count: 3, LastAt: now}}, now)
+		[]store.Alarm{{Kind: "mta-refused", Text: mail.Say("Its answer: 550\r\n.\r\nfrom evil"), Count: 3, LastAt: now}}, now, english)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +118,7 @@ func TestALetterSaysWhatHappenedAndNothingCanBeSmuggledIntoIt(t *testing.T) {
 
 func TestALetterAboutASignInHasNoLinkAndCarriesNothingOfTheBrowsers(t *testing.T) {
 	x := store.SignIn{Email: "ann@acme.example", At: time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC), How: "password", Address: "203.0.113.9", Agent: "Mozilla\r\nBcc: x@evil.example\r\n\r\n.\r\nhttp"}
-	l, err := WriteSignIn(mail.NewID(), "relay.example", x, x.At)
+	l, err := WriteSignIn(mail.NewID(), "relay.example", x, x.At, english)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +126,7 @@ func TestALetterAboutASignInHasNoLinkAndCarriesNothingOfTheBrowsers(t *testing.T
 	if strings.Contains(string(l.Content), "\r\nBcc:") || strings.Contains(body, "\r\n.\r\n") || strings.Contains(body, "://") || strings.Contains(head, "Mozilla") {
 		t.Errorf("smuggled:\n%s", l.Content)
 	}
-	for _, want := range []string{"To: <ann@acme.example>", "Auto-Submitted: auto-generated", "203.0.113.9", "2026-11-22 03:04 UTC", "end all other sessions"} {
+	for _, want := range []string{"To: <ann@acme.example>", "Auto-Submitted: auto-generated", "203.0.113.9", "22 November 2026, 03:04 UTC", "end all other sessions"} {
 		if !strings.Contains(strings.ReplaceAll(string(l.Content), "=\r\n", ""), want) {
 			t.Errorf("no %q in\n%s", want, l.Content)
 		}

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/text/language"
 
 	"postern/internal/mail"
+	notices "postern/internal/notice"
+	reasons "postern/internal/reason"
 )
 
 //go:embed locales
@@ -66,6 +68,24 @@ func (w *words) T(english string, args ...any) string {
 
 // Said says a sentence from below in the visitor's language, with its values.
 func (w *words) Said(s mail.Sentence) string { return s.In(w.T) }
+
+// Alarm says an alarm in the visitor's language; what holds mail is said as on the
+// message itself.
+func (w *words) Alarm(s mail.Sentence) string {
+	if text, ok := reasons.Say(w.Lang, s.Format); ok && len(s.Args) == 0 {
+		return text
+	}
+	return w.Said(s)
+}
+
+// Letters are the words of notices in a language, English for one that is not spoken.
+func Letters(code string) notices.Words {
+	w := dictionary[code]
+	if w == nil {
+		w = dictionary["en"]
+	}
+	return notices.Words{Say: w.T, Alarm: w.Alarm}
+}
 
 // Wrong says why something failed in the visitor's language.
 func (w *words) Wrong(err error) string { return w.Said(mail.Told(err)) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"postern/internal/admin"
 	"postern/internal/exchange/guide"
@@ -35,7 +36,7 @@ var dynamic = strings.Fields("owner security-admin helpdesk auditor user clean b
 func sentences(t *testing.T) []string {
 	t.Helper()
 	keys := slices.Clone(dynamic)
-	keys = append(keys, "My mail", "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
+	keys = append(keys, mail.Moment, mail.Date, "Messages cannot be judged: %s.", "My mail", "being judged", "on its way", "not judged yet", "Inbound Management", "messages in 24 hours", "phishing and malware", "held now, of these", "on their way",
 		"same sender's domain", "like subject", "link to the same host", "same attachment",
 		"The address or the password is not right.", "This code is not right, or it was used before: wait for the next one and enter it.",
 		"Anybody can get an address there, so this lets anybody through. Allow single addresses instead.",
@@ -51,8 +52,11 @@ func sentences(t *testing.T) []string {
 	for _, refused := range regexp.MustCompile(`(?m)"([A-Z][^"]* [^"]*)"`).FindAllStringSubmatch(read(t, "../exchange/signin/codes.go")+read(t, "../exchange/signin/explain.go"), -1) {
 		keys = append(keys, refused[1])
 	}
+	for _, m := range regexp.MustCompile(`\bsay\("([^"]*)"`).FindAllStringSubmatch(read(t, "../notice/letter.go"), -1) {
+		keys = append(keys, m[1])
+	}
 	dir := os.DirFS("../..")
-	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/*.go", "internal/exchange/*.go", "internal/exchange/signin/*.go", "cmd/postern/health.go", "cmd/postern/look.go", "internal/relay/deliver/*.go", "internal/provider/*.go", "internal/guard/*.go", "internal/replay/*.go"} {
+	for _, pattern := range []string{"internal/portal/*.go", "internal/portal/templates/*.html", "internal/report/*.go", "internal/admin/*.go", "internal/exchange/*.go", "internal/exchange/signin/*.go", "internal/relay/deliver/*.go", "internal/provider/*.go", "internal/guard/*.go", "internal/replay/*.go", "internal/notice/*.go", "internal/relay/allowance.go", "internal/relay/own.go", "internal/relay/send.go", "internal/relay/quarantine/*.go", "cmd/postern/health.go", "cmd/postern/look.go", "cmd/postern/notices.go", "cmd/postern/watch.go", "cmd/postern/certificates.go"} {
 		files, err := fs.Glob(dir, pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -136,4 +140,24 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+func TestAlarmsAreToldInTheReadersLanguage(t *testing.T) {
+	until := time.Date(2026, 11, 2, 15, 4, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		alarm mail.Sentence
+		want  string
+	}{
+		{mail.Say("Mail is delivered whatever its verdict until %s: %s switched the bypass on (%s).", until, "ann@acme.example", "test"),
+			"E-Mails werden bis 2.11.2026, 15:04 UTC ungeachtet ihres Urteils zugestellt: ann@acme.example hat die Umgehung eingeschaltet (test)."},
+		{mail.Say("A limit of this tenant is reached: %s. New mail is put off (4xx); its senders keep it and come again.", mail.Say("more than %d messages an hour", 60)),
+			"Eine Grenze dieser Organisation ist erreicht: mehr als 60 Nachrichten in der Stunde. Neue E-Mails werden aufgeschoben (4xx); ihre Absender behalten sie und kommen wieder."},
+		{mail.Say("The message carries different relay keys. Only one can come from Exchange, so where it came from cannot be told."),
+			dictionary["de"].Told("The message carries different relay keys. Only one can come from Exchange, so where it came from cannot be told.").Text},
+		{mail.Say("Kept by a former release."), "Kept by a former release."},
+	} {
+		if got := Letters("de").Alarm(tt.alarm); got != tt.want || strings.HasPrefix(got, "The ") {
+			t.Errorf("%s is told as\n%s, want\n%s", tt.alarm, got, tt.want)
+		}
+	}
 }

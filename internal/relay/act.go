@@ -69,7 +69,7 @@ func (r *Relay) unjudged(ctx context.Context, m *message, cause error) error {
 			changes = append(changes, r.ended(m, to, d))
 		}
 	}
-	r.Alarm("unjudged", m.Tenant, "Messages cannot be judged: "+cause.Error())
+	r.Alarm("unjudged", m.Tenant, mail.Say("Messages cannot be judged: %s.", cause))
 	if err := r.advance(ctx, changes...); err != nil {
 		return fmt.Errorf("hold unjudged %s: %w", m.ID, err)
 	}
@@ -189,9 +189,10 @@ func (r *Relay) discard(ctx context.Context, id mail.ID) {
 }
 
 // Alarm tells the people who run Postern. It never stops the mail.
-func (r *Relay) Alarm(kind, tenant, text string) {
+func (r *Relay) Alarm(kind, tenant string, what mail.Sentence) {
+	text := what.String()
 	r.Metric.Alarms.WithLabelValues(kind).Inc()
-	if err := r.Store.Raise(context.Background(), kind, tenant, text); err != nil {
+	if err := r.Store.Raise(context.Background(), kind, tenant, what); err != nil {
 		r.Log.Error("alarm could not be stored", "kind", kind, "tenant", tenant, "err", err)
 	}
 	r.Log.Warn("alarm", "kind", kind, "tenant", tenant, "text", text)

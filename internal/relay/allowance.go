@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // What goes beyond gets 4xx: its sender keeps it and comes again.
 type Allowance struct {
 	Held  func(ctx context.Context, tenant string) (octets int64, err error)
-	Alarm func(ctx context.Context, tenant, text string)
+	Alarm func(ctx context.Context, tenant string, text mail.Sentence)
 	Now   func() time.Time // time.Now by default
 
 	mu sync.Mutex
@@ -54,12 +53,12 @@ func (a *Allowance) Take(ctx context.Context, t mail.Tenant, recipients int) err
 	a.mu.Lock()
 	u := a.used(t, now)
 	var refused *mail.Reply
-	var what string
+	var what mail.Sentence
 	switch {
 	case l.Messages > 0 && u.messages < 1:
-		refused, what = errHourFull, fmt.Sprintf("more than %d messages an hour", l.Messages)
+		refused, what = errHourFull, mail.Say("more than %d messages an hour", l.Messages)
 	case l.Recipients > 0 && u.recipients < min(float64(recipients), float64(l.Recipients)): // a message to more than the limit passes when nothing else did
-		refused, what = errHourFull, fmt.Sprintf("mail to more than %d recipients an hour", l.Recipients)
+		refused, what = errHourFull, mail.Say("mail to more than %d recipients an hour", l.Recipients)
 	default:
 		u.messages--
 		u.recipients -= float64(recipients)
@@ -79,7 +78,7 @@ func (a *Allowance) Take(ctx context.Context, t mail.Tenant, recipients int) err
 		}
 	}
 	if refused == nil && l.HeldOctets > 0 && held >= l.HeldOctets {
-		refused, what = errHeldFull, fmt.Sprintf("held mail of %d octets, of which %d may be held", held, l.HeldOctets)
+		refused, what = errHeldFull, mail.Say("held mail of %d octets, of which %d may be held", held, l.HeldOctets)
 	}
 	if refused == nil {
 		return nil
@@ -106,7 +105,7 @@ func (a *Allowance) used(t mail.Tenant, now time.Time) *used {
 	return u
 }
 
-func (a *Allowance) alarm(ctx context.Context, t mail.Tenant, u *used, now time.Time, what string) {
+func (a *Allowance) alarm(ctx context.Context, t mail.Tenant, u *used, now time.Time, what mail.Sentence) {
 	a.mu.Lock()
 	due := now.Sub(u.alarmedAt) >= alarmsEvery
 	if due {
@@ -114,6 +113,6 @@ func (a *Allowance) alarm(ctx context.Context, t mail.Tenant, u *used, now time.
 	}
 	a.mu.Unlock()
 	if due && a.Alarm != nil {
-		a.Alarm(ctx, t.ID, "A limit of this tenant is reached: "+what+". New mail is put off (4xx); its senders keep it and come again.")
+		a.Alarm(ctx, t.ID, mail.Say("A limit of this tenant is reached: %s. New mail is put off (4xx); its senders keep it and come again.", what))
 	}
 }

@@ -15,9 +15,11 @@ func TestATenantsLimitPutsMailOffAndEndsByItself(t *testing.T) {
 	var alarms []string
 	held := int64(0)
 	a := &Allowance{
-		Held:  func(context.Context, string) (int64, error) { return held, nil },
-		Alarm: func(_ context.Context, tenant, text string) { alarms = append(alarms, tenant+": "+text) },
-		Now:   func() time.Time { return clock },
+		Held: func(context.Context, string) (int64, error) { return held, nil },
+		Alarm: func(_ context.Context, tenant string, text mail.Sentence) {
+			alarms = append(alarms, tenant+": "+text.String())
+		},
+		Now: func() time.Time { return clock },
 	}
 	acme := mail.Tenant{ID: "acme", Limits: mail.Limits{Messages: 60, Recipients: 100, HeldOctets: 1000}}
 	take := func(t2 mail.Tenant, n int) error { return a.Take(t.Context(), t2, n) }

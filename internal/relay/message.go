@@ -87,7 +87,7 @@ func (r *Relay) row(env *mail.Envelope, res *admit.Result, a *admit.Admission) *
 		m.Recipients = append(m.Recipients, row)
 	}
 	if a.Alarm != "" {
-		r.Alarm(a.Alarm, a.Tenant.ID, firstHold(a))
+		r.Alarm(a.Alarm, a.Tenant.ID, mail.Say(firstHold(a))) // package reason has it in other languages
 	}
 	return &message{Message: m}
 }

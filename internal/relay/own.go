@@ -62,7 +62,7 @@ func (r *Relay) pass(m *message) {
 // lost ends a letter of our own that cannot be delivered: it is not held, for there
 // is no digest about digests.
 func (r *Relay) lost(m *message, to *store.Recipient, why string) store.Change {
-	r.Alarm("own-mail", m.Tenant, fmt.Sprintf("Postern's own mail to recipients in %s cannot be delivered and was given up. %s", to.Domain, why))
+	r.Alarm("own-mail", m.Tenant, mail.Say("Postern's own mail to recipients in %s cannot be delivered and was given up. %s", to.Domain, why))
 	return m.change(to, mail.Dropped, fmt.Sprintf("given up: %s", why))
 }
 
@@ -74,7 +74,7 @@ func (r *Relay) ownReceived(id mail.ID, env *mail.Envelope) string {
 // Asked tells the administrators that a recipient asks for a held copy. The alarm
 // is one however many ask; it is cleared when all are answered.
 func (r *Relay) Asked(tenant string, id mail.ID, n int) {
-	r.Alarm("release-asked", tenant, "Recipients ask for held mail: see Quarantine, Requests.")
+	r.Alarm("release-asked", tenant, mail.Say("Recipients ask for held mail: see Quarantine, Requests."))
 	if r.Notify != nil {
 		r.Notify(webhook.Event{Event: webhook.Asked, Tenant: tenant, Message: id, Rcpt: &n})
 	}

@@ -160,7 +160,7 @@ func (r *Relay) deferred(m *message, to *store.Recipient, o deliver.Outcome) sto
 			return r.lost(m, to, fmt.Sprintf("The last answer was: %s", o.Reply))
 		}
 		why := fmt.Sprintf("It could not be delivered for %s; the last answer was: %s", r.Retry.lifetime().Round(time.Minute), o.Reply)
-		r.Alarm("undelivered", m.Tenant, fmt.Sprintf("Mail for %s could not be delivered for too long and is held. Last answer: %s", to.Domain, o.Reply))
+		r.Alarm("undelivered", m.Tenant, mail.Say("Mail for %s could not be delivered for too long and is held. Last answer: %s", to.Domain, o.Reply))
 		return r.heldInstead(m, to, why)
 	}
 	c := m.change(to, mail.Delivering, fmt.Sprintf("not delivered yet, to be tried again: %s", o.Reply))
@@ -173,7 +173,7 @@ func (r *Relay) refused(m *message, to *store.Recipient, o deliver.Outcome) stor
 	if m.own() {
 		return r.lost(m, to, fmt.Sprintf("The MTA refused it: %s", o.Reply))
 	}
-	r.Alarm("mta-refused", m.Tenant, fmt.Sprintf("The MTA of %s refused mail for good; it is held. Its answer: %s", to.Domain, o.Reply))
+	r.Alarm("mta-refused", m.Tenant, mail.Say("The MTA of %s refused mail for good; it is held. Its answer: %s", to.Domain, o.Reply))
 	return r.heldInstead(m, to, fmt.Sprintf("The MTA refused it for good: %s", o.Reply))
 }
 

@@ -155,10 +155,10 @@ func TestSettingsUsersAndAlarms(t *testing.T) {
 		}
 
 		for range 3 {
-			must(t, s.Raise(ctx, "key.retired", "acme", "key k1 is retired"))
+			must(t, s.Raise(ctx, "key.retired", "acme", mail.Say("key k1 is retired")))
 		}
-		must(t, s.Raise(ctx, "disk", "", "the disk is full"))
-		must(t, s.Raise(ctx, "key.retired", "acme", "key k2 is retired"))
+		must(t, s.Raise(ctx, "disk", "", mail.Say("the disk is full")))
+		must(t, s.Raise(ctx, "key.retired", "acme", mail.Say("key k2 is retired")))
 		if all, err := s.Alarms(ctx, ""); err != nil || len(all) != 3 {
 			t.Errorf("%+v %v", all, err)
 		}
@@ -166,9 +166,10 @@ func TestSettingsUsersAndAlarms(t *testing.T) {
 		if err != nil || len(all) != 2 || all[0].Count+all[1].Count != 4 {
 			t.Errorf("%+v %v", all, err)
 		}
-		must(t, s.Clear(ctx, "key.retired", "acme", "key k1 is retired"))
-		must(t, s.Clear(ctx, "disk", "", ""))
-		if all, err := s.Alarms(ctx, ""); err != nil || len(all) != 1 || all[0].Text != "key k2 is retired" {
+		must(t, s.Raise(ctx, "late", "acme", mail.Say("%d messages until %s, by %s", 2, time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC), mail.Say("someone"))))
+		must(t, s.Clear(ctx, "key.retired", "acme"))
+		must(t, s.Clear(ctx, "disk", ""))
+		if all, err := s.Alarms(ctx, ""); err != nil || len(all) != 1 || all[0].Text.Format != "%d messages until %s, by %s" || all[0].Text.String() != "2 messages until 22 November 2026, 03:04 UTC, by someone" {
 			t.Errorf("%+v %v", all, err)
 		}
 	})

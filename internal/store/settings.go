@@ -3,8 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+
+	"postern/internal/mail"
 )
 
 // Setting returns a value kept under tenant ("" for the whole system) and name;
@@ -41,18 +45,22 @@ func putSetting(t *tx, tenant, name string, value []byte) error {
 type Alarm struct {
 	Tenant  string // "" for the whole system
 	Kind    string // stable: "key.retired-in-use"
-	Text    string
+	Text    mail.Sentence
 	Count   int // how often it was raised
 	FirstAt time.Time
 	LastAt  time.Time
 }
 
 // Raise notes an alarm. The same kind, tenant and text is one alarm that counts.
-func (s *Store) Raise(ctx context.Context, kind, tenant, what string) error {
+func (s *Store) Raise(ctx context.Context, kind, tenant string, what mail.Sentence) error {
+	said, err := keptSentence(what)
+	if err != nil {
+		return fmt.Errorf("raise %s: %w", kind, err)
+	}
 	now := s.o.Now().UnixMilli()
-	err := s.w.do(ctx, func(t *tx) error {
+	err = s.w.do(ctx, func(t *tx) error {
 		_, err := t.exec("INSERT INTO alarms (tenant, kind, text, count, first_at, last_at) VALUES (?, ?, ?, 1, ?, ?)"+
-			" ON CONFLICT (tenant, kind, text) DO UPDATE SET count = alarms.count + 1, last_at = excluded.last_at", tenant, kind, text(what), now, now)
+			" ON CONFLICT (tenant, kind, text) DO UPDATE SET count = alarms.count + 1, last_at = excluded.last_at", tenant, kind, said, now, now)
 		return err
 	})
 	if err != nil {
@@ -66,15 +74,36 @@ func (s *Store) Raise(ctx context.Context, kind, tenant, what string) error {
 func (s *Store) Alarms(ctx context.Context, tenant string) ([]Alarm, error) {
 	rows, err := s.query(ctx, "SELECT tenant, kind, text, count, first_at, last_at FROM alarms WHERE (? = '' OR tenant = ?) ORDER BY last_at DESC, tenant, kind, text", tenant, tenant)
 	return collect(rows, err, func(r *sql.Rows) (a Alarm, err error) {
-		return a, r.Scan(&a.Tenant, &a.Kind, &a.Text, &a.Count, stamp{&a.FirstAt}, stamp{&a.LastAt})
+		var said string
+		err = r.Scan(&a.Tenant, &a.Kind, &said, &a.Count, stamp{&a.FirstAt}, stamp{&a.LastAt})
+		a.Text = sentenceOf(said)
+		return a, err
 	})
 }
 
-// Clear removes alarms of a kind: the one with that text, or all if it is "". It
-// is no error if there are none.
-func (s *Store) Clear(ctx context.Context, kind, tenant, what string) error {
+// keptSentence is a sentence as a column of text keeps it: without values its format,
+// else as mail.Kept.
+func keptSentence(s mail.Sentence) (string, error) {
+	if len(s.Args) == 0 {
+		return text(s.Format), nil
+	}
+	b, err := json.Marshal(mail.Kept{Sentence: s})
+	return text(string(b)), err
+}
+
+// sentenceOf reads it again; what was kept before sentences had values is one without.
+func sentenceOf(said string) mail.Sentence {
+	var k mail.Kept
+	if strings.HasPrefix(said, "[") && json.Unmarshal([]byte(said), &k) == nil {
+		return k.Sentence
+	}
+	return mail.Say(said)
+}
+
+// Clear removes alarms of a kind. It is no error if there are none.
+func (s *Store) Clear(ctx context.Context, kind, tenant string) error {
 	return s.w.do(ctx, func(t *tx) error {
-		_, err := t.exec("DELETE FROM alarms WHERE tenant = ? AND kind = ? AND (? = '' OR text = ?)", tenant, kind, text(what), text(what))
+		_, err := t.exec("DELETE FROM alarms WHERE tenant = ? AND kind = ?", tenant, kind)
 		return err
 	})
 }

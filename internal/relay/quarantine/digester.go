@@ -18,7 +18,7 @@ type Digester struct {
 	Store    *store.Store
 	Composer *digest.Composer
 	Post     func(ctx context.Context, l digest.Letter) error // into the ledger; the same id twice is one letter
-	Alarm    func(kind, tenant, text string)
+	Alarm    func(kind, tenant string, text mail.Sentence)
 	Every    time.Duration    // between rounds, default a minute
 	Now      func() time.Time // time.Now by default
 	Log      *slog.Logger
@@ -195,7 +195,7 @@ func (d *Digester) make(ctx context.Context, plan store.Digest) error {
 		return d.Store.DigestMade(ctx, plan)
 	}
 	if plan.Tries >= store.DigestTries && d.Alarm != nil {
-		d.Alarm("digest-failed", plan.Tenant, "A digest could not be written; its messages come with no other. The log tells why.")
+		d.Alarm("digest-failed", plan.Tenant, mail.Say("A digest could not be written; its messages come with no other. The log tells why."))
 	}
 	return fmt.Errorf("digest %s: %w", plan.Message, err)
 }

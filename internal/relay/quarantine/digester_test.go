@@ -105,7 +105,7 @@ func (d *desk) hold(to string, v mail.Verdict) mail.ID {
 
 func (d *desk) digester(st *store.Store) *Digester {
 	return &Digester{Store: st, Post: d.take, Now: d.now, Log: slog.New(slog.DiscardHandler),
-		Alarm:    func(kind, _, _ string) { d.alarms = append(d.alarms, kind) },
+		Alarm:    func(kind, _ string, _ mail.Sentence) { d.alarms = append(d.alarms, kind) },
 		Composer: &digest.Composer{Hostname: "relay.example", URL: "https://held.example", Signer: digest.Signer{Keys: []digest.Key{digest.NewKey([32]byte{7})}}}}
 }
 
