@@ -73,6 +73,7 @@ var functions = template.FuncMap{
 	"visible":  visible,
 	"letter":   letter,
 	"address":  address,
+	"query":    query,
 	"size":     size,
 	"dict":     dict,
 	"lasting":  lasting,
@@ -86,6 +87,10 @@ var functions = template.FuncMap{
 	"nothing":  func(s string) bool { return s == "null" || s == "{}" }, // as JSON says it
 	"add":      func(a, b int) int { return a + b },
 }
+
+// query is what stands after the ? of an address, encoded as url.Values does it. A
+// string there would be taken for one value, and its = and & for text of it.
+func query(encoded string) template.URL { return template.URL(encoded) }
 
 // when is a moment, in UTC for those without scripts; a script turns it into the
 // reader's zone.
