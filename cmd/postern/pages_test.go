@@ -48,6 +48,7 @@ func TestEveryPage(t *testing.T) {
 	})
 	g.room("empty", g.emptyPages)
 	g.room("mail", g.mailPages)
+	g.room("draft", g.draftPages)
 	g.room("busy", g.busyPages)
 	g.room("status", func(t *testing.T) { protectionStatus(t, g) })
 	g.room("exchange", g.exchangePages)
@@ -91,7 +92,7 @@ func (g *gallery) emptyPages(t *testing.T) {
 	}
 	b.expects("status of 409") // nothing to plan and verify yet
 	for _, page := range [][2]string{{"overview", ""}, {"status", "status"}, {"quarantine", "quarantine"}, {"requests", "requests"}, {"trace", "trace"}, {"queue", "queue"}, {"verdict-reports", "verdict-reports"}, {"reports", "reports"},
-		{"report-schedule", "reports/schedule"}, {"plan", "inbound/plan"}, {"recipients", "inbound/recipients"}, {"policies", "policies"}, {"senders", "senders"}, {"people", "people"}, {"retention", "retention"},
+		{"report-schedule", "reports/schedule"}, {"plan", "inbound/plan"}, {"recipients", "inbound/recipients"}, {"policies", "policies"}, {"draft", "draft"}, {"senders", "senders"}, {"people", "people"}, {"retention", "retention"},
 		{"notifications", "notifications"}, {"exchange", "exchange"}, {"exchange-plan", "exchange/plan"}, {"verify", "exchange/verify"}, {"protection", "exchange/protection"}, {"run", "exchange/run"}, {"script", "exchange/script"}, {"guide", "exchange/guide"}, {"probe", "probe"}, {"audit", "audit"}, {"look", "look"}} {
 		g.open(b, page[0]+"-empty", "/t/empty/"+page[1])
 	}
@@ -197,6 +198,7 @@ func (w *demoWorld) queued(t *testing.T, look func()) {
 
 // reportPages are those of the report to print, where pdftoppm is there.
 func (g *gallery) reportPages(t *testing.T, b *browser) {
+	b.open("/t/contoso/reports?days=7")
 	text, err := ask[string](b, `fetch("/t/contoso/reports/report.pdf?days=7").then(async r => Array.from(new Uint8Array(await r.arrayBuffer()), n => String.fromCharCode(n)).join(""))`)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"postern/internal/mail"
@@ -49,6 +51,7 @@ type draftView struct {
 	Began     time.Time       `json:"began"`
 	Until     time.Time       `json:"until"`
 	Percent   int             `json:"percent"` // of the recipients, for whom it counts
+	Choices   []string        `json:"choices"` // "spam from 60 points", "bulk: hold"
 	Copies    int             `json:"copies"`
 	Held      int             `json:"held"`
 	WouldHold int             `json:"would_hold"`
@@ -68,7 +71,22 @@ type draftMoveView struct {
 }
 
 func viewDraft(d mail.Draft) draftView {
-	return draftView{ID: d.ID, For: from(d.At), By: d.By, Began: d.Began, Until: d.Until, Percent: d.Percent, Changed: []draftMoveView{}}
+	v := draftView{ID: d.ID, For: from(d.At), By: d.By, Began: d.Began, Until: d.Until, Percent: d.Percent, Choices: []string{}, Changed: []draftMoveView{}}
+	for _, verdict := range slices.Sorted(maps.Keys(d.Choices.Thresholds)) {
+		v.Choices = append(v.Choices, fmt.Sprintf("%s from %d points", verdict, d.Choices.Thresholds[verdict]))
+	}
+	for _, verdict := range slices.Sorted(maps.Keys(d.Choices.Actions)) {
+		v.Choices = append(v.Choices, fmt.Sprintf("%s: %s", verdict, d.Choices.Actions[verdict]))
+	}
+	return v
+}
+
+// forWhom is a scope as a sentence has it.
+func forWhom(scope string) string {
+	if scope == string(mail.ScopeTenant) {
+		return "everybody"
+	}
+	return scope
 }
 
 func (v *draftView) add(days []store.DraftDay, moves []store.DraftMove) {
@@ -106,12 +124,26 @@ func (p *policyDraftShowCmd) Run(c *console) error {
 		}
 		v := viewDraft(d)
 		v.add(days, moves)
-		return c.print(v, func(w io.Writer) { printDraft(w, v) })
+		return c.print(v, func(w io.Writer) { printDraft(w, v, time.Now()) })
 	})
 }
 
-func printDraft(w io.Writer, v draftView) {
-	fmt.Fprintf(w, "A draft for %s by %s, from %s until %s; it counts for %d %% of the recipients.\n", v.For, v.By, day(v.Began), day(v.Until), v.Percent)
+func printDraft(w io.Writer, v draftView, now time.Time) {
+	acts := fmt.Sprintf("tried until %s, and acts on nothing", day(v.Until))
+	switch {
+	case v.Percent > 0:
+		acts = fmt.Sprintf("in force for %d %% of the recipients", v.Percent)
+	case !v.Until.After(now):
+		acts = fmt.Sprintf("tried no more since %s", day(v.Until))
+	}
+	fmt.Fprintf(w, "A draft for %s, begun by %s at %s: %s.\n", forWhom(v.For), v.By, day(v.Began), acts)
+	for _, c := range v.Choices {
+		fmt.Fprintf(w, "  %s\n", c)
+	}
+	if v.Copies == 0 {
+		fmt.Fprintln(w, "No new mail came yet for those whom it is for.")
+		return
+	}
 	fmt.Fprintf(w, "Of %d copies it would hold %d that were delivered, and would deliver %d that were held. Held of all: %d, with the draft %d.\n", v.Copies, v.HeldMore, v.Delivered, v.Held, v.WouldHold)
 	if len(v.Changed) > 0 {
 		table(w, "WHEN\tID\tWITH THE DRAFT\tWAS\tIS\tPOINTS", len(v.Changed), func(t io.Writer, i int) {
@@ -154,7 +186,11 @@ func (p *policyDraftEnforceCmd) Run(c *console) error {
 		}
 		d.Percent = p.Share
 		return c.print(viewDraft(d), func(w io.Writer) {
-			fmt.Fprintf(w, "It counts for %d %% of the recipients from now on. To take it back: postern policy undo --tenant %s\n", p.Share, t.ID)
+			whom := forWhom(from(d.At))
+			if p.Share < 100 {
+				whom = fmt.Sprintf("%d %% of the recipients", p.Share)
+			}
+			fmt.Fprintf(w, "It counts for %s from now on. To take it back: postern policy undo --tenant %s\n", whom, t.ID)
 		})
 	})
 }
@@ -207,7 +243,11 @@ func (p *policyObserveCmd) Run(c *console) error {
 				fmt.Fprintln(w, "Verdicts count again.")
 				return
 			}
-			fmt.Fprintf(w, "Mail is judged and marked, and only malware is held, until %s.\n", seen.Until.Format(time.RFC1123))
+			held := "malware"
+			for _, v := range seen.Hold {
+				held += ", " + string(v)
+			}
+			fmt.Fprintf(w, "Mail is judged and marked, and held is only what is judged as %s, until %s. To end it: postern policy observe --tenant %s --end\n", held, day(seen.Until), t.ID)
 		})
 	})
 }

@@ -18,7 +18,7 @@ const (
 )
 
 // ErrNoDraft says that no draft is tried, or another than was meant.
-var ErrNoDraft = errors.New("this draft is not there any more: it was put into force or discarded")
+var ErrNoDraft = mail.Refuse("this draft is not there any more: it was put into force or discarded")
 
 // StartDraft tries choices for a scope on new mail beside those that count, for a
 // time. A tenant has one draft at a time.
@@ -26,17 +26,17 @@ func (a *Admin) StartDraft(ctx context.Context, tenant string, at mail.Scope, c 
 	now := a.now().UTC().Truncate(time.Second)
 	d := mail.Draft{ID: string(mail.NewID()), At: at, Choices: c, By: a.Actor, Began: now, Until: now.Add(last)}
 	if last < LeastTrial || last > MostTrial {
-		return d, fmt.Errorf("a draft is tried from an hour to %d days", int(MostTrial.Hours()/24))
+		return d, mail.Refuse("a draft is tried from an hour to %d days", int(MostTrial.Hours()/24))
 	}
 	err := a.setDraft(ctx, tenant, "", "", "policy.draft-start", func(r *mail.Rules) error {
 		if r.Draft != nil {
-			return fmt.Errorf("a draft for %s is there already: put it into force or discard it first", scopeWords(r.Draft.At))
+			return mail.Refuse("a draft is there already: put it into force or discard it first")
 		}
 		if _, err := Chosen(*r, at, c); err != nil {
 			return err
 		}
 		if was := ChoicesAt(*r, at); maps.Equal(was.Thresholds, c.Thresholds) && maps.Equal(was.Actions, c.Actions) {
-			return errors.New("this is what counts already: change a threshold or an action first")
+			return mail.Refuse("this is what counts already: change a threshold or an action first")
 		}
 		r.Draft = &d
 		return nil
@@ -50,7 +50,7 @@ func (a *Admin) StartDraft(ctx context.Context, tenant string, at mail.Scope, c 
 // StageDraft lets a draft count for a share of the recipients in its scope, 0 to 99 %.
 func (a *Admin) StageDraft(ctx context.Context, tenant, id string, percent int) error {
 	if percent < 0 || percent > 99 {
-		return fmt.Errorf("%d %% is no share: choose from 1 to 99, or put the draft into force for all", percent)
+		return mail.Refuse("%d %% is no share: choose from 1 to 99, or put the draft into force for all", percent)
 	}
 	what := "" // a share of none is nothing to take back
 	if percent > 0 {

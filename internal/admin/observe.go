@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -25,12 +24,12 @@ func (a *Admin) Observe(ctx context.Context, tenant string, days int, hold []mai
 	now := a.now().UTC().Truncate(time.Second)
 	o := mail.Observe{Since: now, Until: now.AddDate(0, 0, days), By: a.Actor}
 	if days < 1 || days > MostObserve {
-		return o, fmt.Errorf("a tenant can observe from 1 to %d days: it ends by itself, and can be begun again", MostObserve)
+		return o, mail.Refuse("a tenant can observe from 1 to %d days: it ends by itself, and can be begun again", MostObserve)
 	}
 	for _, v := range hold {
 		switch {
 		case !slices.Contains(HeldVerdicts(), v):
-			return o, fmt.Errorf("mail of verdict %q is not held", v)
+			return o, mail.Refuse("mail of verdict %q is not held", v)
 		case v != mail.Malware && !slices.Contains(o.Hold, v): // malware is held anyway
 			o.Hold = append(o.Hold, v)
 		}

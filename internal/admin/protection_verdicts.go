@@ -9,12 +9,15 @@ func (f *facts) verdicts() mail.Health {
 	case f.bypass.On(f.now):
 		h.Lamp, h.Text = mail.Red, mail.Say("No: the bypass is on until %s. Everything is delivered.", f.bypass.Until.UTC().Format(minute))
 		h.Do, h.Link = mail.Say("Switch the bypass off as soon as good mail is not held any more."), "policies#bypass"
-	case f.observe.Ending(f.now):
-		h.Lamp, h.Text = mail.Amber, mail.Say("Malware only, until %s: mail is judged and marked, but not held. That ends soon.", f.observe.Until.UTC().Format(minute))
-		h.Do, h.Link = mail.Say("Look at what would have been held, and set the thresholds before."), "draft#observe"
 	case f.observe.On(f.now):
 		h.Lamp, h.Text = mail.Amber, mail.Say("Malware only, until %s: mail is judged and marked, but not held.", f.observe.Until.UTC().Format(minute))
+		if len(f.observe.Hold) > 0 {
+			h.Text = mail.Say("Malware and chosen verdicts only, until %s: other mail is judged and marked, but not held.", f.observe.Until.UTC().Format(minute))
+		}
 		h.Do, h.Link = mail.Say("End observing when the verdicts are what you expect."), "draft#observe"
+		if f.observe.Ending(f.now) {
+			h.Do = mail.Say("This ends soon: look at what would have been held, and set the thresholds before.")
+		}
 	}
 	return h
 }

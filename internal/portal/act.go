@@ -172,6 +172,7 @@ func (p *Portal) release(r *http.Request, v *visit, row store.TraceRow, res resu
 func (p *Portal) list(r *http.Request, v *visit, row store.TraceRow, allow bool, res result) result {
 	t := v.words.T
 	sender := row.From
+	res.From = "" // the sentence names it
 	if r.PostFormValue("what") == "domain" {
 		_, sender = mail.SplitAddress(sender)
 	}

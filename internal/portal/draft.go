@@ -85,7 +85,7 @@ func (p *Portal) tries(r *http.Request, v *visit, page *draftPage, now time.Time
 		page.Sum.Copies, page.Sum.Held, page.Sum.WouldHold = page.Sum.Copies+day.Copies, page.Sum.Held+day.Held, page.Sum.WouldHold+day.WouldHold
 		page.Sum.Freed, page.Sum.Caught = page.Sum.Freed+day.Freed, page.Sum.Caught+day.Caught
 	}
-	page.Chart = drawTries(v.words.T, page.Days, d.Began, now)
+	page.Chart = drawTries(v.words.T, page.Days, d, now)
 	moves, err := p.Store.DraftMoves(r.Context(), tenant, d.ID, listedTries)
 	if err != nil {
 		return err
@@ -105,8 +105,13 @@ func (p *Portal) tries(r *http.Request, v *visit, page *draftPage, now time.Time
 }
 
 // drawTries draws each day's copies whose fate differs, in the colours of mail that
-// passes and mail that is held.
-func drawTries(t func(string, ...any) string, days []store.DraftDay, began, now time.Time) *report.Plot {
+// passes and mail that is held. The days to come until the draft's end are drawn too,
+// so that a bar does not move while it is tried.
+func drawTries(t func(string, ...any) string, days []store.DraftDay, d *mail.Draft, now time.Time) *report.Plot {
+	end := now
+	if d.Until.After(now) {
+		end = d.Until
+	}
 	called := func(verdict string, _ ...any) string {
 		if verdict == string(mail.Clean) {
 			return t("would deliver")
@@ -114,11 +119,11 @@ func drawTries(t func(string, ...any) string, days []store.DraftDay, began, now 
 		return t("would hold")
 	}
 	var columns []report.Stack
-	for at := began.UTC().Truncate(24 * time.Hour); !at.After(now) && len(columns) < 62; at = at.AddDate(0, 0, 1) {
+	for at := d.Began.UTC().Truncate(24 * time.Hour); !at.After(end) && len(columns) < 62; at = at.AddDate(0, 0, 1) {
 		c := report.Stack{At: at, Label: at.Format("01-02"), N: map[mail.Verdict]int{}}
-		for _, d := range days {
-			if d.Day.Equal(at) {
-				c.N[mail.Clean], c.N[mail.Spam] = d.Freed, d.Caught
+		for _, day := range days {
+			if day.Day.Equal(at) {
+				c.N[mail.Clean], c.N[mail.Spam] = day.Freed, day.Caught
 			}
 		}
 		columns = append(columns, c)
@@ -161,7 +166,7 @@ func (p *Portal) changeDraft(w http.ResponseWriter, r *http.Request, v *visit) e
 		return errBad
 	}
 	if err != nil {
-		return p.showDraft(w, r, v, http.StatusUnprocessableEntity, sentence(err))
+		return p.showDraft(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
 	return tell(w, r, back, "good", said)
 }
@@ -178,7 +183,7 @@ func (p *Portal) startDraft(r *http.Request, v *visit) error {
 	}
 	days, err := strconv.Atoi(r.PostFormValue("days"))
 	if err != nil || days > 1000 {
-		return fmt.Errorf("say for how many days")
+		return mail.Refuse("say for how many days")
 	}
 	_, err = v.StartDraft(r.Context(), v.tenant.ID, at, choices, time.Duration(days)*24*time.Hour)
 	return err
@@ -206,7 +211,7 @@ func (p *Portal) observe(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	o, err := v.Observe(r.Context(), v.tenant.ID, days, hold)
 	if err != nil {
-		return p.showDraft(w, r, v, http.StatusUnprocessableEntity, sentence(err))
+		return p.showDraft(w, r, v, http.StatusUnprocessableEntity, v.words.Wrong(err))
 	}
 	return tell(w, r, back, "warn", v.words.T("Mail is only observed until %s. It ends by itself.", o.Until.Format("2006-01-02 15:04 UTC")))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,7 +102,7 @@ func (p *Portal) healthRows(v *visit, list []mail.Health) []healthRow {
 	var rows []healthRow
 	for _, h := range list {
 		row := healthRow{Lamp: h.Lamp, Name: h.Name, Title: v.words.Said(h.Title), Text: v.words.Said(h.Text), Do: v.words.Said(h.Do), Look: looks[h.Name]}
-		if h.Link != "" && p.mayOpen(v, "/t/{tenant}/"+h.Link) {
+		if page, _, _ := strings.Cut(h.Link, "#"); page != "" && p.mayOpen(v, "/t/{tenant}/"+page) {
 			row.Link = "/t/" + v.tenant.ID + "/" + h.Link
 		}
 		rows = append(rows, row)
