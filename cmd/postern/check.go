@@ -171,7 +171,7 @@ func (c *checker) disk() {
 	}
 	free, _, err := diskSpace(c.conf.Data)
 	if err == nil {
-		c.good("disk", "%d MiB free in %s", free>>20, c.conf.Data)
+		c.good("disk", "%.1f GiB free in %s", float64(free)/(1<<30), c.conf.Data)
 	}
 	probe, err := os.CreateTemp(c.conf.Data, ".check-*")
 	if err != nil {

@@ -113,7 +113,7 @@ func (o *opened) diskHealth() mail.Health {
 		h.Lamp, h.Text = mail.Dark, mail.Say("Not known: %s.", oneLine(err))
 		return h
 	}
-	h.Text = mail.Say("%d MiB free.", free>>20)
+	h.Text = mail.Say("%.1f GiB free.", float64(free)/(1<<30))
 	switch reserve := relay.Reserve(total); {
 	case free < reserve:
 		h.Lamp, h.Do = mail.Red, mail.Say("Make room now: mail is refused for a while until there is.")
@@ -200,9 +200,9 @@ func (o *opened) backupHealth(ctx context.Context) mail.Health {
 	case at.IsZero():
 		h.Lamp, h.Text, h.Do = mail.Dark, mail.Say("None was made with postern backup."), mail.Say("Make one every day, and keep it elsewhere. If another tool does it, nothing is to do.")
 	case time.Since(at) > oldBackup:
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The last one was made on %s.", at.Format(time.DateOnly)), mail.Say("Look why no newer one was made.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The last one was made on %s.", mail.Day(at)), mail.Say("Look why no newer one was made.")
 	default:
-		h.Text = mail.Say("The last one was made on %s.", at.Format(time.DateOnly))
+		h.Text = mail.Say("The last one was made on %s.", mail.Day(at))
 	}
 	return h
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -191,10 +192,15 @@ func writeWhole(c *console, file string, write func(io.Writer) error) error {
 }
 
 func printMailReport(w io.Writer, v reportView) {
+	if v.Messages == 0 {
+		fmt.Fprintf(w, "%s, %s to %s: no mail.\n", v.Tenant, v.From, v.To)
+		return
+	}
 	fmt.Fprintf(w, "%s, %s to %s: %d messages, %d of them bad (%.1f %%); estimate of false alarms %.2f %%\n", v.Tenant, v.From, v.To, v.Messages, v.Bad, report.Share(v.Bad, v.Messages), v.FalseAlarms)
 	fmt.Fprintf(w, "Judged within %s, 99 of 100 within %s.\n\n", seconds(v.Judging.P50), seconds(v.Judging.P99))
-	table(w, "DAY\tMESSAGES\tCLEAN\tBULK\tSPAM\tSUSPICIOUS\tPHISH\tMALWARE\tUNJUDGED", len(v.Days), func(t io.Writer, i int) {
-		d := v.Days[i]
+	days := slices.DeleteFunc(slices.Clone(v.Days), func(d reportDayView) bool { return d.Messages == 0 })
+	table(w, "DAY\tMESSAGES\tCLEAN\tBULK\tSPAM\tSUSPICIOUS\tPHISH\tMALWARE\tUNJUDGED", len(days), func(t io.Writer, i int) {
+		d := days[i]
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", d.Day, d.Messages, d.Verdicts[mail.Clean], d.Verdicts[mail.Bulk], d.Verdicts[mail.Spam],
 			d.Verdicts[mail.Suspicious], d.Verdicts[mail.Phish], d.Verdicts[mail.Malware], d.Verdicts[mail.Unjudged])
 	})

@@ -48,22 +48,20 @@ func (f *facts) coverage() mail.Health {
 		h.Text, h.Do, h.Link = mail.Say("Not measured yet."), mail.Say("It is measured every hour; press Measure now to do it at once."), ""
 		return h
 	case c.Total == 0:
-		h.Text = mail.Say("No external mail came in the two hours before %s.", c.To.UTC().Format(minute))
+		h.Text = mail.Say("No external mail came in the two hours before %s.", c.To)
 		return h
 	}
-	h.Text = mail.Say("%.1f %% of external mail came by here: %d of %d messages in the two hours before %s.", 100*c.Share(), c.Relayed, c.Total, c.To.UTC().Format(minute))
+	h.Text = mail.Say("%.1f %% of external mail came by here: %d of %d messages in the two hours before %s.", 100*c.Share(), c.Relayed, c.Total, c.To)
 	switch share := c.Share(); {
 	case share < coverageRed:
-		h.Lamp, h.Do = mail.Red, mail.Say("Press Verify now: an exception, a switched-off rule or another rule before ours lets mail pass by.")
+		h.Lamp, h.Do = mail.Red, mail.Say("Verify Exchange: an exception, a switched-off rule or another rule before ours lets mail pass by.")
 	case share < coverageGood:
-		h.Lamp, h.Do = mail.Amber, mail.Say("Press Verify now, and look up the missed messages in Exchange's message trace.")
+		h.Lamp, h.Do = mail.Amber, mail.Say("Verify Exchange, and look up the missed messages in Exchange's message trace.")
 	default:
 		h.Lamp = mail.Green
 	}
 	return h
 }
-
-const minute = "2006-01-02 15:04 UTC"
 
 func (f *facts) probe() mail.Health {
 	h := mail.Health{Name: "probe", Lamp: mail.Dark, Link: "probe", Title: mail.Say("Does a test message come round?")}
@@ -72,13 +70,13 @@ func (f *facts) probe() mail.Health {
 	case p == nil:
 		h.Text, h.Do = mail.Say("No test message was sent yet."), mail.Say("Set exchange.probe.source in the configuration to an address that Exchange does not know as the relay's; one is sent every hour then.")
 	case p.Problem.Format != "":
-		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The one of %s did not come round: %s.", p.At.UTC().Format(minute), p.Problem.Sentence), mail.Say("See below how far it came. Then press Verify now; when that is clean, send another.")
+		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The one of %s did not come round: %s.", p.At, p.Problem.Sentence), mail.Say("See how far it came. Then verify Exchange; when that is clean, send another.")
 	case p.Took > slowProbe:
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The one of %s took %s.", p.At.UTC().Format(minute), ago(p.Took)), mail.Say("See below where it waited; often it is a busy queue, here or at Microsoft.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The one of %s took %s.", p.At, ago(p.Took)), mail.Say("See below where it waited; often it is a busy queue, here or at Microsoft.")
 	case f.now.Sub(p.At) > 24*time.Hour:
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The last one came round on %s; none since.", p.At.UTC().Format(minute)), mail.Say("Send one now.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The last one came round on %s; none since.", p.At), mail.Say("Send one now.")
 	default:
-		h.Lamp, h.Text = mail.Green, mail.Say("The one of %s came round in %s.", p.At.UTC().Format(minute), ago(p.Took))
+		h.Lamp, h.Text = mail.Green, mail.Say("The one of %s came round in %s.", p.At, ago(p.Took))
 	}
 	return h
 }
@@ -89,9 +87,9 @@ func (f *facts) lastMail() mail.Health {
 	case f.last.IsZero():
 		h.Lamp, h.Text = mail.Dark, mail.Say("None came yet.")
 	case quiet > 24*time.Hour && f.enabled > 0:
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("None since %s.", f.last.UTC().Format(minute)), mail.Say("If your domain gets mail every day, verify Exchange: mail may pass by here.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("None since %s.", f.last), mail.Say("If your domain gets mail every day, verify Exchange: mail may pass by here.")
 	default:
-		h.Text = mail.Say("Received at %s.", f.last.UTC().Format(minute))
+		h.Text = mail.Say("Received on %s.", f.last)
 	}
 	return h
 }
@@ -130,13 +128,13 @@ func (f *facts) setUp() mail.Health {
 	case !f.isSetUp():
 		h.Lamp, h.Text, h.Do, h.Link = mail.Red, mail.Say("Exchange was not set up from here."), mail.Say("Connect Exchange and set up the relay. If you did it by script or by hand, connecting lets Postern check it."), "exchange"
 	case f.watched.Verified.IsZero():
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("Nobody has verified it yet."), mail.Say("Press Verify now.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("Nobody has verified it yet."), mail.Say("Verify Exchange.")
 	case n > 0:
-		h.Lamp, h.Text, h.Do = worst, mail.Say("Not as it was set up: %d fields or objects, seen at %s.", n, f.watched.Verified.UTC().Format(minute)), mail.Say("They are listed below. Set up the relay again to mend them; you see every change first.")
+		h.Lamp, h.Text, h.Do = worst, mail.Say("Differences from what was set up: %d (seen on %s).", n, f.watched.Verified), mail.Say("They are listed below. Set up the relay again to mend them; you see every change first.")
 	case f.now.Sub(f.watched.Verified) > stale && f.connected:
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("As set up, but last verified at %s.", f.watched.Verified.UTC().Format(minute)), mail.Say("Press Verify now. If it fails, connect Exchange again.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("As set up, but last verified on %s.", f.watched.Verified), mail.Say("Verify Exchange. If it fails, connect Exchange again.")
 	default:
-		h.Text = mail.Say("Every field is as it was set up, seen at %s.", f.watched.Verified.UTC().Format(minute))
+		h.Text = mail.Say("Every field is as it was set up, seen on %s.", f.watched.Verified)
 	}
 	return h
 }
@@ -152,13 +150,13 @@ func (f *facts) credential() mail.Health {
 			h.Lamp = mail.Dark
 		}
 	case !c.EndsAt.IsZero() && left < 0:
-		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The app's certificate ended on %s.", c.EndsAt.UTC().Format(time.DateOnly)), mail.Say("Upload a new certificate to the app registration at Microsoft, then connect again with it.")
+		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("The app's certificate ended on %s.", mail.Day(c.EndsAt)), mail.Say("Upload a new certificate to the app registration at Microsoft, then connect again with it.")
 	case f.watched.Problem.Format != "":
-		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("Exchange did not let us look at %s: %s.", f.watched.At.UTC().Format(minute), f.watched.Problem.Sentence), mail.Say("The sign-in may have been revoked or its secret ended. Disconnect, then connect again.")
+		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("Exchange did not let us look on %s: %s.", f.watched.At, f.watched.Problem.Sentence), mail.Say("The sign-in may have been revoked or its secret ended. Disconnect, then connect again.")
 	case !c.EndsAt.IsZero() && left < endAmber:
-		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The app's certificate ends on %s.", c.EndsAt.UTC().Format(time.DateOnly)), mail.Say("Upload a new certificate to the app registration at Microsoft, then connect again with it.")
+		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("The app's certificate ends on %s.", mail.Day(c.EndsAt)), mail.Say("Upload a new certificate to the app registration at Microsoft, then connect again with it.")
 	case !c.EndsAt.IsZero():
-		h.Text = mail.Say("Connected to %s; the app's certificate ends on %s.", c.Organization, c.EndsAt.UTC().Format(time.DateOnly))
+		h.Text = mail.Say("Connected to %s; the app's certificate ends on %s.", c.Organization, mail.Day(c.EndsAt))
 	case c.Kind == signin.Secret:
 		h.Text = mail.Say("Connected to %s with a client secret. Microsoft does not tell when it ends: note it, a secret lasts two years at most.", c.Organization)
 	default:
@@ -184,10 +182,10 @@ func (f *facts) key() mail.Health {
 			seen = k.SeenAt
 		}
 	}
-	h.Text = mail.Say("%d days old, last used at %s.", age, seen.UTC().Format(minute))
+	h.Text = mail.Say("Made on %s, last used on %s.", mail.Day(newest.CreatedAt), mail.Day(seen))
 	switch {
 	case seen.IsZero():
-		h.Lamp, h.Text = mail.Dark, mail.Say("%d days old, never used yet.", age)
+		h.Lamp, h.Text = mail.Dark, mail.Say("Made on %s, never used yet.", mail.Day(newest.CreatedAt))
 	case len(f.keys) > 1 && f.now.Sub(newest.CreatedAt) > twoKeys:
 		h.Lamp, h.Text, h.Do = mail.Amber, mail.Say("Two keys have been valid for %d days: a rotation is not finished.", age), mail.Say("Set up Exchange again so that it sends the new key, then retire the old one.")
 	case f.now.Sub(newest.CreatedAt) > oldKey:
@@ -198,11 +196,11 @@ func (f *facts) key() mail.Health {
 
 // CertificateHealth judges the end of a certificate of this installation.
 func CertificateHealth(name string, title mail.Sentence, ends, now time.Time) mail.Health {
-	h := mail.Health{Name: name, Lamp: mail.Green, Title: title, Text: mail.Say("Valid until %s.", ends.UTC().Format(time.DateOnly))}
+	h := mail.Health{Name: name, Lamp: mail.Green, Title: title, Text: mail.Say("Valid until %s.", mail.Day(ends))}
 	renew := mail.Say("Renew it: Exchange hands over no mail without a valid one.")
 	switch left := ends.Sub(now); {
 	case left < 0:
-		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("Ended on %s.", ends.UTC().Format(time.DateOnly)), renew
+		h.Lamp, h.Text, h.Do = mail.Red, mail.Say("Ended on %s.", mail.Day(ends)), renew
 	case left < endRed:
 		h.Lamp, h.Do = mail.Red, renew
 	case left < endAmber:
