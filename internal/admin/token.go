@@ -43,7 +43,7 @@ type Scope struct {
 
 // Dangerous reports whether a scope opens something that a person is asked for a
 // fresh second factor for (safety.md R45). A program has none, so the person gives it
-// beforehand, one scope a danger, for a short time (doc/decisions/0019).
+// beforehand, one scope a danger, for a short time (doc/decisions/0018).
 func Dangerous(scope string) bool { return strings.HasPrefix(scope, "danger:") }
 
 // Scopes are all there are.

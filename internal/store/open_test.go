@@ -122,3 +122,12 @@ func TestALostServerIsAnErrorAndThenWorksAgain(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 }
+
+func TestPostgreSQLCompilesNoStatement(t *testing.T) {
+	s := postgresDatabase(t).open(t)
+	var jit string
+	must(t, s.Readers().QueryRow("SHOW jit").Scan(&jit))
+	if jit != "off" {
+		t.Errorf("jit is %s: what nobody waits for any more goes on in the server", jit)
+	}
+}
