@@ -122,7 +122,7 @@ func protectionStatus(t *testing.T, g *gallery) {
 	if err := exchangeSide.Change("OutboundConnector", fmt.Sprint(connectors[0]["Name"]), "TlsSettings", "EncryptionOnly"); err != nil {
 		t.Fatal(err)
 	}
-	look("Verify now", "Not as it was set up: 1")
+	look("Verify now", "Differences from what was set up: 1")
 	b.sees("Mail is not safely protected")
 	b.sees("TlsSettings")
 	g.see(b, "status-drift")
@@ -136,7 +136,7 @@ func protectionStatus(t *testing.T, g *gallery) {
 	w.expire(t)
 	w.admin.Close() // Microsoft cannot be reached any more
 	look("Verify now", "Exchange did not let us look")
-	b.sees("Ended on 2020-01-01")
+	b.sees("Ended on 1 January 2020")
 	g.see(b, "status-red")
 	if len(b.said) > 0 {
 		t.Errorf("the browser complained: %v", b.said)
